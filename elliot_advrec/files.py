@@ -1,0 +1,68 @@
+"""Writing files so that a killed or full machine never leaves half of one behind."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from elliot_advrec.errors import UserError
+
+
+def disk_error(error: OSError, path: Path) -> UserError:
+    """An operating-system error while writing ``path``, in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError("the disk is full", where=str(path), remedy="free space, or name another --output")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UserError("cannot be written", where=str(path), remedy="name an --output folder you may write to")
+    return UserError(f"cannot be written ({error.strerror or error})", where=str(path))
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that becomes ``path`` when the block ends well.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full; nothing is left behind.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        # Errors of reading something else inside the block keep their own meaning.
+        if error.filename is not None and Path(os.fsdecode(error.filename)).parent != path.parent:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        raise disk_error(error, path) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            temporary.unlink()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically; NaN and infinities are refused."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), "utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
