@@ -1,0 +1,196 @@
+"""The ``elliot`` command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from elliot_advrec.errors import UserError
+from elliot_advrec.progress import SILENT, Progress
+
+app = typer.Typer(
+    name="elliot",
+    help="Red-team and harden visual recommenders from one YAML recipe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Data sets to try recipes on.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file.")]
+Sets = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads this annotation at run time
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. adversarial.seeds=[1,2]."),
+]
+Overlay = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--preset", metavar="NAME", help="Lay an overlay over the recipe, e.g. small."),
+]
+Output = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--output", "-o", metavar="DIR", help="Where results go [results/<recipe name>]."),
+]
+StoreAt = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--store", metavar="DIR", help="Where finished stages are kept [OUTPUT/store]."),
+]
+Device = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N."),
+]
+Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
+
+
+def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
+    return [*(sets or []), *([] if seed is None else [f"adversarial.seeds=[{seed}]"])]
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    output: Output = None,
+    sets: Sets = None,
+    preset: Overlay = None,
+    device: Device = None,
+    seed: Seed = None,
+    store: StoreAt = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is not run again."""
+    from elliot_advrec import report
+    from elliot_advrec.console import ConsoleProgress
+    from elliot_advrec.hosts import embedded
+    from elliot_advrec.recipe import load
+
+    loaded = load(recipe, _overrides(sets, seed), preset)
+    folder = output or Path("results") / recipe.stem
+    progress: Progress = SILENT if quiet else ConsoleProgress()
+    results = embedded.run(loaded, folder, device=device, store=store, progress=progress)
+    if not quiet:
+        console = Console()
+        console.print(report.terminal(results))
+        console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False)
+
+
+@app.command()
+def check(
+    recipe: RecipePath,
+    output: Output = None,
+    sets: Sets = None,
+    preset: Overlay = None,
+    device: Device = None,
+    seed: Seed = None,
+    store: StoreAt = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the resolved recipe as JSON.")] = False,
+) -> None:
+    """Validate RECIPE, resolve its presets and print the plan; run nothing."""
+    from elliot_advrec.experiment import Store, make_plan, resolve_device
+    from elliot_advrec.recipe import load
+
+    loaded = load(recipe, _overrides(sets, seed), preset)
+    if resolved:
+        typer.echo(json.dumps(loaded.resolved(), indent=1, ensure_ascii=False))
+        return
+    target = resolve_device(device or loaded.adversarial.device)
+    plan = make_plan(loaded, target.type)
+    kept = Store(store or (output or Path("results") / recipe.stem) / "store")
+    table = Table("stage", "in the store", "gradient evaluations", title=f"{loaded.name}: {plan.cells} cells")
+    table.columns[2].justify = "right"
+    total = missing = 0
+    for stage in plan.unique():
+        there = kept.entry(stage.kind, stage.key).record() is not None
+        total += 1
+        missing += not there
+        table.add_row(stage.label, "yes" if there else "no", f"{stage.gradients:,}" if stage.gradients else "")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
+        f"{plan.gradients_missing(kept):,}",
+        markup=False,
+        highlight=False,
+    )
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[Optional[str], typer.Argument(help="One kind only, e.g. attacks.")] = None,  # noqa: UP045
+) -> None:
+    """List recommenders, extractors, attacks, threats, defenses, metrics, sources, presets and recipes."""
+    from elliot_advrec.listing import sections
+
+    known = sections()
+    if kind is not None and kind not in known:
+        from elliot_advrec.errors import nearest
+
+        raise UserError(f"unknown kind '{kind}'", remedy=nearest(kind, known))
+    console = Console()
+    for title in known if kind is None else [kind]:
+        table = Table(title, "", title_justify="left", show_edge=False, pad_edge=False)
+        for name, summary in known[title]():
+            table.add_row(name, summary)
+        console.print(table)
+        console.print()
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors."""
+    from elliot_advrec.recipe import schema as recipe_schema
+
+    typer.echo(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
+
+
+@app.command("report")
+def make_report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+) -> None:
+    """Write report.html and the tables of a finished run again from its results.json."""
+    from elliot_advrec import report
+
+    results, arrays = report.load(folder)
+    for path in report.write(folder, results, arrays):
+        typer.echo(str(path))
+
+
+@data_app.command()
+def standin(
+    layout: Annotated[str, typer.Argument(help="deepfashion")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty or not there yet.")],
+    items: Annotated[int, typer.Option(min=20, help="How many pictures to draw.")] = 600,
+    seed: Annotated[int, typer.Option(help="Which pictures.")] = 1,
+) -> None:
+    """Write a small drawn data set in exactly the layout of a real one."""
+    from elliot_advrec.data.standin import write_deepfashion
+    from elliot_advrec.errors import nearest
+
+    if layout != "deepfashion":
+        raise UserError(f"no stand-in for '{layout}'", remedy=nearest(layout, ["deepfashion"]))
+    write_deepfashion(folder, items=items, seed=seed)
+    typer.echo(str(folder))
+
+
+def main() -> None:
+    """Entry point: an error a person can mend is one sentence and exit code 2, never a traceback."""
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to go on from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Progress for people: bars with an ETA in a terminal, dated lines with an ETA in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from elliot_advrec.progress import Advance
+
+LOG_EVERY = 15.0  # seconds between lines of one task in a log file
+
+
+class ConsoleProgress:
+    """Shows tasks on standard error, so that standard output holds results alone."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+
+    def say(self, message: str) -> None:
+        stamp = "" if self.console.is_terminal else time.strftime("%H:%M:%S ")
+        self.console.print(f"{stamp}{message}", markup=False, highlight=False)
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Advance]:
+        shown = self._bar if self.console.is_terminal else self._lines
+        with shown(description, total) as advance:
+            yield advance
+
+    @contextmanager
+    def _bar(self, description: str, total: int) -> Iterator[Advance]:
+        columns = (
+            TextColumn("  {task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task(description, total=total)
+            yield lambda units: bars.advance(task, units)
+
+    @contextmanager
+    def _lines(self, description: str, total: int) -> Iterator[Advance]:
+        start = last = time.monotonic()
+        done = 0
+
+        def advance(units: int) -> None:
+            nonlocal done, last
+            done += units
+            now = time.monotonic()
+            if now - last >= LOG_EVERY and done < total:
+                last = now
+                left = (now - start) / max(done, 1) * (total - done)
+                self.say(f"  {description}: {done}/{total}, about {_duration(left)} left")
+
+        yield advance
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

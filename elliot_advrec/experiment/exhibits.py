@@ -1,0 +1,148 @@
+"""The stage that gathers the report's pictures for one defense: examples, a t-SNE, distances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elliot_advrec.data.catalog import Catalog
+from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.experiment.stages import Outcome, Stage
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.progress import Progress
+from elliot_advrec.streams import stream_seed
+
+LIST_LENGTH = 8
+TSNE_ITEMS = 1000
+
+
+class Album:
+    """Arrays under running names, and the index that points to them."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def add(self, array: np.ndarray) -> str:
+        name = f"{self.prefix}_{len(self.arrays):04d}"
+        self.arrays[name] = array
+        return name
+
+
+def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Write ``exhibits.npz`` and return its index.
+
+    The example pair is, for each attack at its largest budget, the first of the kept pairs whose rank moved
+    most: what an attacker would show. How often that happens is the success rate, beside it in the report.
+    """
+    catalog_stage, embeddings_stage = stage.needs["catalog"], stage.needs["embeddings"]
+    catalog, pixels = workspace.catalog(catalog_stage), workspace.pixels(catalog_stage)
+    embeddings = workspace.embeddings(embeddings_stage)
+    album = Album(f"{stage.key[:8]}")
+    cells: list[Stage] = stage.parts["cells"]
+    distances, examples = [], []
+    for cell in cells:
+        pairs = workspace.arrays(cell, "pairs.npz")
+        tags = _tags(cell)
+        distances.append(
+            {**tags, "before": album.add(pairs["cosine_before"]), "after": album.add(pairs["cosine_after"])}
+        )
+    for cell in _largest(cells):
+        examples.append(_example(workspace, cell, catalog, pixels, embeddings, album))
+    tsne = [{**_tags(stage), **_tsne(catalog, embeddings, stage.parts["seed"], album)}]
+    np.savez_compressed(folder / "exhibits.npz", **album.arrays)
+    return Outcome(extra={"exhibits": {"examples": examples, "tsne": tsne, "distances": distances}})
+
+
+def _tags(stage: Stage) -> dict[str, Any]:
+    return {name: stage.tags[name] for name in ("defense", "attack", "eps", "steps", "seed") if name in stage.tags}
+
+
+def _largest(cells: list[Stage]) -> list[Stage]:
+    """For each attack, the cell with its largest budget (of several step counts, the most steps)."""
+    best: dict[str, Stage] = {}
+    for cell in cells:
+        name = cell.tags["attack"]
+        if name not in best or (cell.tags["eps"], cell.tags["steps"]) >= (
+            best[name].tags["eps"],
+            best[name].tags["steps"],
+        ):
+            best[name] = cell
+    return list(best.values())
+
+
+def _example(
+    workspace: Workspace, cell: Stage, catalog: Catalog, pixels: PixelFile, embeddings: np.ndarray, album: Album
+) -> dict[str, Any]:
+    pairs = workspace.arrays(cell, "pairs.npz")
+    images = workspace.arrays(cell, "images.npz")["image"]
+    kept = slice(0, len(images))
+    chosen = int(np.argmax(pairs["rank_before"][kept] / pairs["rank_after_8bit"][kept]))
+    attack, target = int(pairs["attack_row"][chosen]), int(pairs["target_row"][chosen])
+    after = embeddings.copy()
+    after[attack] = pairs["embedding_8bit"][chosen]
+    perturbed = album.add(_hwc(images[chosen]))
+    original = album.add(_hwc(pixels.bytes([attack])[0].numpy()))
+    return {
+        **_tags(cell),
+        "attack_item": catalog.ids[attack],
+        "target_item": catalog.ids[target],
+        "rank_before": int(pairs["rank_before"][chosen]),
+        "rank_after": int(pairs["rank_after_8bit"][chosen]),
+        "cosine_before": float(pairs["cosine_before"][chosen]),
+        "cosine_after": float(pairs["cosine_after_8bit"][chosen]),
+        "original": original,
+        "perturbed": perturbed,
+        "target": album.add(_hwc(pixels.bytes([target])[0].numpy())),
+        "neighbours_before": _neighbours(embeddings, target, attack, original, catalog, pixels, album),
+        "neighbours_after": _neighbours(after, target, attack, perturbed, catalog, pixels, album),
+    }
+
+
+def _neighbours(
+    embeddings: np.ndarray,
+    target: int,
+    attack: int,
+    attack_image: str,
+    catalog: Catalog,
+    pixels: PixelFile,
+    album: Album,
+) -> list[dict[str, Any]]:
+    """The target's neighbour list by cosine, exactly."""
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    similarity = unit @ unit[target]
+    similarity[target] = -np.inf
+    order = np.argsort(-similarity, kind="stable")[: min(LIST_LENGTH, len(similarity) - 1)]
+    return [
+        {
+            "item": catalog.ids[row],
+            "similarity": float(similarity[row]),
+            "image": attack_image if row == attack else album.add(_hwc(pixels.bytes([row])[0].numpy())),
+            "is_attacked": bool(row == attack),
+        }
+        for row in order.tolist()
+    ]
+
+
+def _tsne(catalog: Catalog, embeddings: np.ndarray, seed: int, album: Album) -> dict[str, Any]:
+    """A two-dimensional picture of (at most ``TSNE_ITEMS``) unit embeddings."""
+    from sklearn.manifold import TSNE
+
+    chosen = np.random.default_rng(stream_seed("tsne", seed)).permutation(len(embeddings))[:TSNE_ITEMS]
+    chosen.sort()
+    unit = embeddings[chosen]
+    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    perplexity = min(30.0, max(2.0, (len(chosen) - 1) / 3))
+    flat = TSNE(perplexity=perplexity, init="pca" if len(chosen) > 3 else "random", random_state=seed)
+    points = flat.fit_transform(unit).astype(np.float32)
+    return {
+        "points": album.add(points),
+        "labels": album.add(catalog.category[chosen]),
+        "categories": list(catalog.categories),
+    }
+
+
+def _hwc(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image.transpose(1, 2, 0))

@@ -1,0 +1,79 @@
+"""Stages that read: the catalog with its pixels, and the interactions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from elliot_advrec.data import interactions as reading
+from elliot_advrec.data.pixels import prepare
+from elliot_advrec.data.taste import simulate, visual_features
+from elliot_advrec.experiment.stages import Outcome, Stage
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.files import sha256
+from elliot_advrec.progress import Progress
+from elliot_advrec.recipe import Recipe
+
+LISTED = 5  # bad images named in a note; all of them are in skipped.json
+
+
+def interaction_settings(recipe: Recipe) -> dict[str, Any]:
+    """All of the recipe that decides the interactions, with the digests of the files it names."""
+    experiment = recipe.experiment
+    given = experiment.data_config
+    files = {} if given is None else {str(path): sha256(path) for path in given.files()}
+    return {
+        "data_config": None if given is None else given.model_dump(mode="json"),
+        "files": files,
+        "splitting": experiment.splitting.model_dump(mode="json"),
+        "random_seed": experiment.random_seed,
+        "strict": recipe.adversarial.strict,
+    }
+
+
+def make_catalog(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Decode every picture once into the pixel file; bad ones are listed and dropped (refused when strict)."""
+    catalog, _, skipped = prepare(
+        stage.parts["source"].catalog(),
+        stage.parts["size"],
+        folder,
+        strict=stage.parts["strict"],
+        workers=workspace.workers,
+        progress=progress,
+    )
+    notes = list(catalog.notes)
+    if skipped:
+        named = "; ".join(f"{bad.path} ({bad.reason})" for bad in skipped[:LISTED])
+        more = f"; and {len(skipped) - LISTED} more in skipped.json" if len(skipped) > LISTED else ""
+        notes.append(f"{len(skipped)} of {len(skipped) + len(catalog.ids)} images were skipped: {named}{more}.")
+    return Outcome(notes=notes, extra={"items": len(catalog.ids)})
+
+
+def make_interactions(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Read the interactions the recipe or the source names, or simulate them from visual taste; split them."""
+    catalog = workspace.catalog(stage.needs["catalog"])
+    experiment, source = stage.parts["experiment"], stage.parts["source"]
+    given = experiment.data_config
+    frame = None if given is not None else source.interactions(catalog)
+    simulated = source.simulated
+    if given is None and frame is None:
+        if catalog.taste is None:
+            progress.say("no interactions are given: simulating users with visual taste")
+            taste = visual_features(workspace.pixels(stage.needs["catalog"]))
+            frame = simulate(catalog, features=taste, seed=experiment.random_seed)
+        else:
+            frame = simulate(catalog, seed=experiment.random_seed)
+        simulated = True
+    built = reading.build(
+        given if given is not None else frame,
+        catalog,
+        experiment.splitting,
+        seed=experiment.random_seed,
+        simulated=simulated,
+        strict=stage.parts["strict"],
+    )
+    built.save(folder)
+    notes = list(built.notes)
+    if simulated:
+        notes.insert(0, "The interactions are simulated from visual taste: no real user made them.")
+    return Outcome(notes=notes, extra={"users": len(built.users)})

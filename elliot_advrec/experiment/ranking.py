@@ -1,0 +1,51 @@
+"""Stages that rank: each recommender over the clean catalog, and over one with the attacked images in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from elliot_advrec.experiment.stages import Outcome, Stage, row
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.metrics.rates import mean_interval
+from elliot_advrec.metrics.ranking import evaluate
+from elliot_advrec.progress import Progress
+from elliot_advrec.recommenders import Recommender
+
+
+def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Fit the recommender and evaluate it on the test split, full ranking, training items masked."""
+    interactions = workspace.interactions(stage.needs["interactions"])
+    embeddings = workspace.embeddings(stage.needs["embeddings"]) if "embeddings" in stage.needs else None
+    recommender = stage.parts["model"](stage.parts["config"])
+    recommender.fit(interactions, embeddings, seed=stage.parts["seed"], device=workspace.device)
+    recommender.save(folder / "recommender")
+    return Outcome(rows=_rows(recommender, interactions, stage.parts["evaluation"], progress))
+
+
+def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Put the attacked images, as 8-bit files hold them, into the catalog and rank again."""
+    fitted = stage.needs["recommender"]
+    attacked = workspace.arrays(stage.needs["attack"], "pairs.npz")
+    recommender = workspace.recommender(fitted).with_items(attacked["attack_row"], attacked["embedding_8bit"])
+    interactions = workspace.interactions(fitted.needs["interactions"])
+    return Outcome(rows=_rows(recommender, interactions, stage.parts["evaluation"], progress))
+
+
+def _rows(
+    recommender: Recommender, interactions: Any, evaluation: Any, progress: Progress
+) -> list[dict[str, Any]]:
+    with progress.track("ranking", len(interactions.users)) as advance:
+        measured = evaluate(
+            recommender,
+            interactions,
+            evaluation.cutoffs,
+            metrics=evaluation.simple_metrics,
+            relevance_threshold=evaluation.relevance_threshold,
+            advance=advance,
+        )
+    found = []
+    for (metric, k), per_user in measured.items():
+        mean, low, high = mean_interval(per_user)
+        found.append(row(metric, mean, k=k, ci_low=low, ci_high=high, n=len(per_user)))
+    return found

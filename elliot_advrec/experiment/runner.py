@@ -1,0 +1,87 @@
+"""Run a plan: each stage whose result is not in the store yet, in order, then the results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elliot_advrec.experiment.attacking import make_attack
+from elliot_advrec.experiment.exhibits import make_exhibits
+from elliot_advrec.experiment.inputs import make_catalog, make_interactions
+from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
+from elliot_advrec.experiment.plan import Plan
+from elliot_advrec.experiment.ranking import make_recommender, make_rerank
+from elliot_advrec.experiment.stages import Outcome, Stage
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.progress import Progress
+
+Work = Callable[[Workspace, Stage, Path, Progress], Outcome]
+
+WORK: dict[str, Work] = {
+    "catalog": make_catalog,
+    "interactions": make_interactions,
+    "extractor": make_extractor,
+    "embeddings": make_embeddings,
+    "accuracy": make_accuracy,
+    "recommender": make_recommender,
+    "attack": make_attack,
+    "rerank": make_rerank,
+    "exhibits": make_exhibits,
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stage with the record it left in the store; ``cached`` when it was there before this run."""
+
+    stage: Stage
+    record: dict[str, Any]
+    cached: bool
+
+
+def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
+    """Do what is missing and return every stage's record, in the plan's order."""
+    finished = []
+    missing = [stage for stage in plan.stages if workspace.store.entry(stage.kind, stage.key).record() is None]
+    ahead = len({stage.key for stage in missing})
+    if plan.stages and not ahead:
+        progress.say("every stage is in the store already")
+    done = 0
+    for stage in plan.stages:
+        entry = workspace.store.entry(stage.kind, stage.key)
+        record = entry.record()
+        cached = record is not None
+        if record is None:
+            done += 1
+            progress.say(f"[{done}/{ahead}] {stage.label}")
+            record, cached = _make(workspace, stage, progress)
+        finished.append(Finished(stage, record, cached))
+    return finished
+
+
+def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+    entry = workspace.store.entry(stage.kind, stage.key)
+    with workspace.store.work(entry):
+        record = entry.record()
+        if record is not None:  # another run over the same store finished it while this one waited
+            return record, True
+        start = time.monotonic()
+        outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
+        entry.commit(
+            {
+                "kind": stage.kind,
+                "key": stage.key,
+                "settings": dict(stage.settings),
+                "seconds": round(time.monotonic() - start, 3),
+                "gradient_evaluations": outcome.gradients,
+                "rows": outcome.rows,
+                "notes": outcome.notes,
+                **outcome.extra,
+            }
+        )
+        committed = entry.record()
+        assert committed is not None, f"stage {stage.label} was committed but cannot be read back"
+        return committed, False

@@ -1,0 +1,85 @@
+"""A stage: one piece of work whose result is kept under the hash of all that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+# Raised by one whenever the code of a kind changes what it writes, so old results are not mistaken for new.
+REVISION = {
+    "catalog": 1,
+    "interactions": 1,
+    "extractor": 1,
+    "embeddings": 1,
+    "accuracy": 1,
+    "recommender": 1,
+    "attack": 1,
+    "rerank": 1,
+    "exhibits": 1,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One node of the plan.
+
+    Attributes:
+        kind: which work it is; a key of ``REVISION``.
+        label: what a person reads, e.g. ``attack at pgd 64 eps 0.03``.
+        settings: JSON-able; everything that decides the result beside the stages it needs.
+        needs: role -> the stage whose result it reads.
+        tags: columns its rows carry (defense, attack, eps, ...); names only, they decide nothing.
+        parts: the built components the work uses; described by ``settings``.
+        gradients: image-gradient evaluations it will take, at most.
+    """
+
+    kind: str
+    label: str
+    settings: Mapping[str, Any]
+    needs: Mapping[str, Stage] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    gradients: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """Hex digest of the kind, its revision, the settings and the keys of what it needs."""
+        decides = {
+            "kind": self.kind,
+            "revision": REVISION[self.kind],
+            "settings": self.settings,
+            "needs": {role: stage.key for role, stage in sorted(self.needs.items())},
+        }
+        text = json.dumps(decides, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage's work returns beside the files it wrote."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    gradients: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def row(metric: str, value: float, **columns: Any) -> dict[str, Any]:
+    """One result row; columns that do not apply are filled with None when rows are collected."""
+    return {"metric": metric, "value": value, **columns}
+
+
+COLUMNS = (
+    "recommender", "defense", "threat", "attack", "eps", "norm", "steps", "metric", "k", "rank_min",
+    "value", "ci_low", "ci_high", "n", "seed",
+)  # fmt: skip
+
+
+def complete(row: Mapping[str, Any], tags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat row as ``results.json`` holds it: all columns, in order."""
+    merged = {**tags, **row}
+    return {column: merged.get(column) for column in COLUMNS}

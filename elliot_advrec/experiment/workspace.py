@@ -1,0 +1,104 @@
+"""What the stages of one run share: the store, the device, and artefacts read back when first asked for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from elliot_advrec.data.catalog import Catalog
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.store import Store
+from elliot_advrec.extractors import Extractor, FrozenExtractor
+from elliot_advrec.recommenders import Recommender
+
+T = TypeVar("T")
+
+KEPT = 4  # artefacts of each kind kept in memory: a stage and those it is compared with
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` as a device of this machine.
+
+    Raises:
+        UserError: CUDA is asked for where there is none, or the index is out of range.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"unknown device '{name}'", remedy="use auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device '{name}' is not supported", remedy="use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            found = "PyTorch finds no GPU" if count == 0 else f"PyTorch finds {count} GPU(s)"
+            raise UserError(f"device '{name}' is not there: {found}", remedy="use --device auto or --device cpu")
+    return device
+
+
+class Workspace:
+    """Artefacts of finished stages, by stage.
+
+    Args:
+        store: where stages are kept.
+        device: where networks run.
+        workers: processes that decode images.
+    """
+
+    def __init__(self, store: Store, device: torch.device, workers: int) -> None:
+        self.store, self.device, self.workers = store, device, workers
+        self._memory: dict[str, OrderedDict[str, Any]] = {}
+
+    def folder(self, stage: Stage) -> Path:
+        return self.store.entry(stage.kind, stage.key).folder
+
+    def _once(self, what: str, stage: Stage, read: Callable[[Path], T]) -> T:
+        kept = self._memory.setdefault(what, OrderedDict())
+        if stage.key not in kept:
+            kept[stage.key] = read(self.folder(stage))
+            while len(kept) > KEPT:
+                kept.popitem(last=False)
+        kept.move_to_end(stage.key)
+        return cast(T, kept[stage.key])
+
+    def catalog(self, stage: Stage) -> Catalog:
+        return self._once("catalog", stage, Catalog.load)
+
+    def pixels(self, stage: Stage) -> PixelFile:
+        return self._once("pixels", stage, PixelFile.open)
+
+    def interactions(self, stage: Stage) -> Interactions:
+        return self._once("interactions", stage, Interactions.load)
+
+    def extractor(self, stage: Stage) -> Extractor:
+        return self._once("extractor", stage, lambda folder: Extractor.load(folder / "extractor.safetensors"))
+
+    def frozen(self, stage: Stage, precision: str) -> FrozenExtractor:
+        def read(folder: Path) -> FrozenExtractor:
+            extractor = Extractor.load(folder / "extractor.safetensors").to(self.device)
+            return FrozenExtractor(extractor, precision=precision)
+
+        return self._once(f"frozen {precision}", stage, read)
+
+    def embeddings(self, stage: Stage) -> np.ndarray:
+        """(N, D) float32."""
+        return self._once("embeddings", stage, lambda folder: np.load(folder / "embeddings.npy"))
+
+    def recommender(self, stage: Stage) -> Recommender:
+        kind = stage.parts["model"]
+        return self._once("recommender", stage, lambda folder: kind.load(folder / "recommender"))
+
+    def arrays(self, stage: Stage, name: str) -> dict[str, np.ndarray]:
+        """The arrays of ``name`` (an .npz of that stage), none of them pickled."""
+        with np.load(self.folder(stage) / name, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}

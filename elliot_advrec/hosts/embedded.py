@@ -1,0 +1,72 @@
+"""The embedded host: runs a recipe on this package's own engine, without Elliot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elliot_advrec import report
+from elliot_advrec.errors import UserError
+from elliot_advrec.experiment import Store, Workspace, collect, make_plan, resolve_device, run_plan
+from elliot_advrec.files import atomic, disk_error, write_json
+from elliot_advrec.progress import SILENT, Progress
+from elliot_advrec.recipe import Recipe
+
+LEAST_FREE = 64 << 20  # bytes below which a run is not begun
+
+
+def run(
+    recipe: Recipe,
+    output: Path,
+    *,
+    device: str | None = None,
+    store: Path | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Run ``recipe`` and write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
+
+    Args:
+        device: overrides the recipe's.
+        store: folder of finished stages; ``output/store`` unless named.
+
+    Returns:
+        The results document.
+
+    Raises:
+        UserError: anything the user can mend, before or during the run; finished stages stay in the store.
+    """
+    target = resolve_device(device or recipe.adversarial.device)
+    plan = make_plan(recipe, target.type)
+    check_writable(output)
+    workspace = Workspace(Store(store or output / "store"), target, recipe.adversarial.workers)
+    finished = run_plan(plan, workspace, progress)
+    results, arrays = collect(recipe, finished, workspace)
+    write_json(output / "results.json", results)
+    with atomic(output / "exhibits.npz") as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
+    progress.say("writing the report")
+    report.write(output, results, arrays)
+    return results
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse early what would fail late.
+
+    Raises:
+        UserError: ``folder`` cannot be made or written, or its disk is (nearly) full.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError("the output is a file, not a folder", where=str(folder), remedy="name another --output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    with atomic(folder / ".writable") as temporary:
+        temporary.write_bytes(os.urandom(16))
+    (folder / ".writable").unlink()
+    if shutil.disk_usage(folder).free < LEAST_FREE:
+        raise UserError("the disk is full", where=str(folder), remedy="free space, or name another --output")
