@@ -109,7 +109,7 @@ def check(
         there = kept.entry(stage.kind, stage.key).record() is not None
         total += 1
         missing += not there
-        table.add_row(stage.label, "yes" if there else "no", f"{stage.gradients:,}" if stage.gradients else "")
+        table.add_row(stage.label, "yes" if there else "no", f"{count:,}" if (count := plan.gradients(stage)) else "")
     console = Console()
     console.print(table)
     console.print(

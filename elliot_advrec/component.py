@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -45,23 +46,69 @@ def validate(model: type[C], settings: Mapping[str, Any], where: str) -> C:
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> UserError:
     """The first complaint of a pydantic error as one sentence with its place and remedy."""
-    # A bad element of a union is reported once per branch; the deepest place is the one the user wrote.
-    first = error.errors()[0]
-    location = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    location, what, remedy = complaint(error, model)
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    place = f"{where}{path}" if where else path.lstrip(".")
-    if first["type"] == "extra_forbidden":
-        return UserError(
+    return UserError(what, where=f"{where}{path}" if where else path.lstrip("."), remedy=remedy)
+
+
+def complaint(error: ValidationError, model: type[BaseModel]) -> tuple[list[str | int], str, str | None]:
+    """The first complaint of a pydantic error: where in ``model``, what is wrong, what would be right."""
+    # A bad element of a union is reported once per branch; the first branch is the main one.
+    first = error.errors()[0]
+    location = [part for part in first["loc"] if not (isinstance(part, str) and _is_branch(part))]
+    kind, value, context = first["type"], first.get("input"), first.get("ctx", {})
+    if kind == "extra_forbidden":
+        return (
+            location,
             f"unknown key '{location[-1]}'",
-            where=place,
-            remedy=nearest(str(location[-1]), _fields(model, location[:-1])),
+            nearest(str(location[-1]), _fields(model, location[:-1])),
         )
-    if first["type"] == "missing":
-        return UserError(f"'{location[-1]}' is missing", where=place, remedy="add it")
-    message = first["msg"].removeprefix("Value error, ")
-    value = first.get("input")
-    shown = "" if isinstance(value, Mapping | list) or first["type"] == "value_error" else f", got {value!r}"
-    return UserError(message[0].lower() + message[1:] + shown, where=place)
+    if kind == "missing":
+        return location, f"'{location[-1]}' is missing", "add it"
+    if kind in ("literal_error", "enum"):
+        known = [part.strip("'") for part in re.split(", | or ", str(context.get("expected", "")))]
+        return location, f"unknown value {value!r}", nearest(str(value), known)
+    if kind == "value_error":
+        message = first["msg"].removeprefix("Value error, ")
+        return location, message[0].lower() + message[1:], None
+    shown = "" if isinstance(value, Mapping | list) else f", got {value!r}"
+    for types, rule in _RULES:
+        if kind in types:
+            return (
+                location,
+                f"{f'{location[-1]!r} ' if location else ''}must {rule.format(**context)}{shown}",
+                None,
+            )
+    message = first["msg"]
+    return location, message[0].lower() + message[1:] + shown, None
+
+
+# What pydantic's names of errors ask for, in the words of a recipe.
+_RULES: list[tuple[tuple[str, ...], str]] = [
+    (("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "be a whole number"),
+    (("float_type", "float_parsing"), "be a number"),
+    (("finite_number",), "be a finite number"),
+    (("bool_type", "bool_parsing"), "be true or false"),
+    (("string_type",), "be text"),
+    (("path_type",), "be a path"),
+    (("list_type", "tuple_type", "set_type"), "be a list, e.g. [1, 2]"),
+    (("model_type", "model_attributes_type", "dict_type"), "be a mapping (key: value)"),
+    (("too_short",), "hold at least {min_length}"),
+    (("too_long",), "hold at most {max_length}"),
+    (("string_too_short",), "have at least {min_length} characters"),
+    (("greater_than",), "be above {gt:g}"),
+    (("greater_than_equal",), "be at least {ge:g}"),
+    (("less_than",), "be below {lt:g}"),
+    (("less_than_equal",), "be at most {le:g}"),
+]
+_BRANCH = re.compile(
+    r"^(function-|(int|float|str|bool|list|tuple|constrained-\w+|nullable|literal|path)$|(list|tuple)\[)"
+)
+
+
+def _is_branch(part: str) -> bool:
+    """Whether pydantic put ``part`` into a location to name a branch of a union."""
+    return _BRANCH.match(part) is not None
 
 
 def _fields(model: type[BaseModel], location: list[Any]) -> list[str]:

@@ -44,9 +44,10 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         # Errors of reading something else inside the block keep their own meaning.
-        if error.filename is not None and Path(os.fsdecode(error.filename)).parent != path.parent:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        elsewhere = named is not None and named.parent != path.parent and named not in path.parents
+        if elsewhere and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise disk_error(error, path) from error
     finally:
         if temporary is not None and temporary.exists():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +15,7 @@ from elliot_advrec.attacks import Attack, Budget
 from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.experiment.stages import Outcome, Stage, row
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.extractors import FrozenExtractor
+from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import atomic
 from elliot_advrec.metrics import perceptual
 from elliot_advrec.metrics.rates import mean_interval, success_rate
@@ -24,82 +27,86 @@ SHOWN = 32  # attacked images kept for the report's pictures
 
 
 def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Attack every pair and judge it; finished batches are kept, so a killed stage goes on where it was."""
+    """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on where it was."""
     parts = stage.parts
     extractor_stage = stage.needs["extractor"]
     catalog_stage = extractor_stage.needs["catalog"]
-    catalog = workspace.catalog(catalog_stage)
     embeddings = workspace.embeddings(stage.needs["embeddings"])
     frozen = workspace.frozen(extractor_stage, stage.settings["precision"])
-    pixels = workspace.pixels(catalog_stage)
-    targets = parts["threat"].draw(len(catalog.ids), parts["seed"]).first(parts["pairs"])
-    size = parts["batch_size"]
-    count = len(targets.attack)
+    drawn = parts["threat"].draw(len(embeddings), parts["seed"])
+    targets = Targets(drawn.attack[: parts["pairs"]], drawn.target[: parts["pairs"]])
+    bench = Bench(
+        frozen,
+        workspace.pixels(catalog_stage),
+        torch.from_numpy(embeddings).to(workspace.device),
+        parts["threat"],
+        parts["attack"],
+        parts["budget"],
+        workspace.device,
+    )
+    ids, seed, kind = workspace.catalog(catalog_stage).ids, stage.settings["seed"], stage.settings["attack"]
     batches = []
-    with progress.track(stage.label, count) as advance:
-        for start in range(0, count, size):
-            part = targets.slice(start, min(start + size, count))
+    with progress.track(stage.label, len(targets)) as advance:
+        for start in range(0, len(targets), parts["batch_size"]):
+            part = slice(start, start + parts["batch_size"])
+            some = Targets(targets.attack[part], targets.target[part])
             path = folder / f"batch{start:08d}.npz"
             done = _read(path)
             if done is None:
-                names = [
-                    stream_seed(stage.settings["seed"], stage.settings["attack"], catalog.ids[a], catalog.ids[t])
-                    for a, t in zip(part.attack, part.target, strict=True)
-                ]
-                done = attack_batch(
-                    frozen, pixels, embeddings, parts["threat"], part, parts["attack"], parts["budget"],
-                    Streams(names), workspace.device,
-                )  # fmt: skip
+                named = [(ids[a], ids[t]) for a, t in zip(some.attack, some.target, strict=True)]
+                done = attack_batch(bench, some, Streams([stream_seed(seed, kind, a, t) for a, t in named]))
                 if start >= SHOWN:
-                    done.pop("image")
+                    del done["image"]
                 with atomic(path) as temporary, temporary.open("wb") as stream:
-                    np.savez(stream, **done)
+                    np.savez(stream, **done)  # type: ignore[arg-type]
             batches.append(done)
-            advance(len(part.attack))
+            advance(len(some))
     shown = np.concatenate([batch.pop("image") for batch in batches if "image" in batch])
     pairs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    np.savez(folder / "pairs.npz", **pairs)
-    np.savez(folder / "images.npz", image=shown)
+    judged = parts["threat"].judge(bench.embeddings, targets, pairs.pop("embedding"))
+    judged_8bit = parts["threat"].judge(bench.embeddings, targets, pairs["embedding_8bit"])
+    pairs |= judged | {f"{name}_8bit": found for name, found in judged_8bit.items() if name.endswith("_after")}
+    pairs |= {"attack_row": targets.attack, "target_row": targets.target}
+    for name, arrays in {"pairs": pairs, "images": {"image": shown}}.items():
+        with atomic(folder / f"{name}.npz") as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)
     for path in folder.glob("batch*.npz"):
         path.unlink()
     rows = success_rows(pairs, parts["threat"].config.rank_min) + cost_rows(pairs)
     return Outcome(rows=rows, gradients=int(pairs["gradient_evaluations"].sum()))
 
 
-def attack_batch(
-    frozen: FrozenExtractor,
-    pixels: PixelFile,
-    embeddings: np.ndarray,
-    threat: Threat,
-    targets: Targets,
-    attack: Attack,
-    budget: Budget,
-    streams: Streams,
-    device: torch.device,
-) -> dict[str, np.ndarray]:
-    """One batch of pairs: attacked, rounded to 8 bits, embedded both ways and judged.
+@dataclass(frozen=True)
+class Bench:
+    """What every batch of one attack stage shares."""
+
+    frozen: FrozenExtractor
+    pixels: PixelFile
+    embeddings: Tensor
+    threat: Threat
+    attack: Attack
+    budget: Budget
+    device: torch.device
+
+
+def attack_batch(bench: Bench, targets: Targets, streams: Streams) -> dict[str, np.ndarray]:
+    """One batch of pairs: attacked, rounded to 8 bits, embedded both ways.
 
     Returns:
-        Per-pair arrays: ``attack_row``, ``target_row``, the judgement of the float image, that of the 8-bit
-        image with the suffix ``_8bit``, perturbation sizes of the 8-bit image, what the attack spent, and the
-        8-bit ``image`` (n, 3, S, S) itself.
+        Per-pair arrays: ``embedding`` of the image as the attack left it, ``embedding_8bit`` of the image as an
+        8-bit file holds it, sizes of the 8-bit perturbation, what the attack spent, and the 8-bit ``image``
+        (n, 3, S, S) itself.
     """
-    clean = pixels.floats(targets.attack).to(device)
-    table = torch.from_numpy(embeddings)
-    loss = threat.loss(frozen, targets.attack, targets.target, table)
-    found = attack(loss, clean, budget, streams)
-    rounded = perceptual.round_to_8_bits(found.images, clean, budget.eps if budget.norm == "linf" else None)
+    clean = bench.pixels.floats(targets.attack).to(bench.device)
+    loss = bench.threat.loss(bench.frozen, targets.attack, targets.target, bench.embeddings)
+    found = bench.attack(loss, clean, bench.budget, streams)
+    radius = bench.budget.eps if bench.budget.norm == "linf" else None
+    rounded = perceptual.round_to_8_bits(found.images, clean, radius)
     with torch.no_grad():
-        exact = frozen.embed(found.images).float().cpu()
-        stored = frozen.embed(rounded).float().cpu()
-    judged = threat.judge(embeddings, targets, exact.numpy())
-    judged_8bit = threat.judge(embeddings, targets, stored.numpy())
+        exact, stored = bench.frozen.embed(found.images), bench.frozen.embed(rounded)
     return {
-        "attack_row": targets.attack,
-        "target_row": targets.target,
-        **judged,
-        **{f"{name}_8bit": values for name, values in judged_8bit.items() if name.endswith("_after")},
-        "embedding_8bit": stored.numpy(),
+        "embedding": _numpy(exact.float()),
+        "embedding_8bit": _numpy(stored.float()),
         **{name: _numpy(values) for name, values in perceptual.measure(clean, rounded).items()},
         "loss": _numpy(found.loss),
         "gradient_evaluations": _numpy(found.gradient_evaluations),
@@ -108,9 +115,9 @@ def attack_batch(
     }
 
 
-def success_rows(pairs: dict[str, np.ndarray], rank_min: tuple[int, ...]) -> list[dict[str, object]]:
+def success_rows(pairs: dict[str, np.ndarray], rank_min: Sequence[int]) -> list[dict[str, Any]]:
     """Success rates of the float and the 8-bit image, and of the untouched one, at each ``rank_min``."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     ranks = {
         "success_rate": pairs["rank_after"],
         "success_rate_8bit": pairs["rank_after_8bit"],
@@ -125,9 +132,9 @@ def success_rows(pairs: dict[str, np.ndarray], rank_min: tuple[int, ...]) -> lis
     return found
 
 
-def cost_rows(pairs: dict[str, np.ndarray]) -> list[dict[str, object]]:
+def cost_rows(pairs: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Means over pairs, with intervals, of distances, perturbation sizes and what was spent; median ranks."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     count = len(pairs["rank_after"])
     for metric in ("cosine_before", "cosine_after", "ssim", "psnr", "linf", "l2", "gradient_evaluations", "queries"):
         values = pairs[metric].astype(float)

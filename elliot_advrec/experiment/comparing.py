@@ -33,8 +33,8 @@ def compare(
         ours, theirs = read(stage)["rank_after"], read(peer)["rank_after"]
         for limit in stage.parts["threat"].config.rank_min:
             pending.append((stage, limit, len(ours)))
-            values.append(mcnemar(ours <= limit, theirs <= limit))
-    corrected = benjamini_hochberg(np.asarray(values)) if values else []
+            values.append(mcnemar(ours <= limit, theirs <= limit).p)
+    corrected = benjamini_hochberg(values)
     return [
         complete(row("p_value_vs_none", float(p), rank_min=limit, n=n, recommender=name), stage.tags)
         for (stage, limit, n), p in zip(pending, corrected, strict=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from elliot_advrec.data import interactions as reading
+import pandas as pd
+
+from elliot_advrec.data.interactions import build
 from elliot_advrec.data.pixels import prepare
-from elliot_advrec.data.taste import simulate, visual_features
+from elliot_advrec.data.taste import simulate
 from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import sha256
@@ -24,6 +26,7 @@ def interaction_settings(recipe: Recipe) -> dict[str, Any]:
     files = {} if given is None else {str(path): sha256(path) for path in given.files()}
     return {
         "data_config": None if given is None else given.model_dump(mode="json"),
+        "simulation": recipe.adversarial.simulation.model_dump(mode="json"),
         "files": files,
         "splitting": experiment.splitting.model_dump(mode="json"),
         "random_seed": experiment.random_seed,
@@ -54,20 +57,22 @@ def make_interactions(workspace: Workspace, stage: Stage, folder: Path, progress
     catalog = workspace.catalog(stage.needs["catalog"])
     experiment, source = stage.parts["experiment"], stage.parts["source"]
     given = experiment.data_config
-    frame = None if given is not None else source.interactions(catalog)
-    simulated = source.simulated
-    if given is None and frame is None:
-        if catalog.taste is None:
+    fixed = None if given is None else given.fixed()
+    frame: pd.DataFrame | Path | None = None
+    if given is None:
+        frame = source.interactions(catalog)
+        if frame is None:
             progress.say("no interactions are given: simulating users with visual taste")
-            taste = visual_features(workspace.pixels(stage.needs["catalog"]))
-            frame = simulate(catalog, features=taste, seed=experiment.random_seed)
-        else:
-            frame = simulate(catalog, seed=experiment.random_seed)
-        simulated = True
-    built = reading.build(
-        given if given is not None else frame,
+            pixels = workspace.pixels(stage.needs["catalog"])
+            simulation = stage.parts["simulation"]
+            frame = simulate(catalog, seed=experiment.random_seed, pixels=pixels, **simulation.model_dump())
+    elif fixed is None:
+        frame = given.dataset_path
+    simulated = isinstance(frame, pd.DataFrame) and bool(frame.attrs.get("simulated"))
+    built = build(
+        frame,
         catalog,
-        experiment.splitting,
+        fixed or experiment.splitting,
         seed=experiment.random_seed,
         simulated=simulated,
         strict=stage.parts["strict"],

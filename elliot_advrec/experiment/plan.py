@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from elliot_advrec.attacks import ATTACKS
@@ -38,7 +39,18 @@ class Plan:
     def gradients_missing(self, store: Store) -> int:
         """Image-gradient evaluations of the stages that ``store`` does not hold, at most."""
         missing = (s for s in self.unique() if store.entry(s.kind, s.key).record() is None)
-        return sum(stage.gradients for stage in missing)
+        return sum(self.gradients(stage) for stage in missing)
+
+    def gradients(self, stage: Stage) -> int:
+        """Image-gradient evaluations of one stage, at most; reads the labels if it must know how many train."""
+        if not stage.gradients_per_picture:
+            return stage.gradients
+        return stage.gradients_per_picture * self._training_pictures
+
+    @cached_property
+    def _training_pictures(self) -> int:
+        source = next(stage.parts["source"] for stage in self.stages if stage.kind == "catalog")
+        return int((source.catalog().split == "train").sum())
 
 
 def make_plan(recipe: Recipe, device: str) -> Plan:
@@ -88,7 +100,12 @@ def _stages(recipe: Recipe, device: str) -> Iterator[Stage]:
         label="interactions",
         settings=interaction_settings(recipe),
         needs={"catalog": catalog},
-        parts={"source": source, "experiment": recipe.experiment, "strict": adversarial.strict},
+        parts={
+            "source": source,
+            "experiment": recipe.experiment,
+            "simulation": adversarial.simulation,
+            "strict": adversarial.strict,
+        },
     )
     yield interactions
     for seed in adversarial.seeds:
@@ -142,15 +159,18 @@ def _extractor(
     parts: dict[str, Any] = {"settings": settings, "seed": seed, "defense": None, "training": settings.training}
     needs = {"catalog": catalog}
     label = f"extractor, seed {seed}"
+    per_picture = 0
     if defense is not None:
         config = defense.config
         described |= {"defense": defense.kind, "config": config.model_dump(mode="json")}
         built = DEFENSES.get(defense.kind)(config)
         parts |= {"defense": built, "training": built.training(settings.training)}
         label = f"extractor with {defense.name}, seed {seed}"
-        if built.starts_from_clean and clean is not None:
+        if built.start == "clean" and clean is not None:
             needs["clean"] = clean
-    return Stage("extractor", label, described, needs, {}, parts)
+        epochs = parts["training"].epochs
+        per_picture = sum(built.gradient_evaluations(epoch / epochs) for epoch in range(epochs))
+    return Stage("extractor", label, described, needs, {}, parts, gradients_per_picture=per_picture)
 
 
 def _recommenders(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.experiment.stages import Outcome, Stage, row
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.metrics.rates import mean_interval
 from elliot_advrec.metrics.ranking import evaluate
 from elliot_advrec.progress import Progress
 from elliot_advrec.recommenders import Recommender
@@ -33,9 +33,9 @@ def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
 
 
 def _rows(
-    recommender: Recommender, interactions: Any, evaluation: Any, progress: Progress
+    recommender: Recommender, interactions: Interactions, evaluation: Any, progress: Progress
 ) -> list[dict[str, Any]]:
-    with progress.track("ranking", len(interactions.users)) as advance:
+    with progress.track("ranking users", len(interactions.users)) as advance:
         measured = evaluate(
             recommender,
             interactions,
@@ -45,7 +45,7 @@ def _rows(
             advance=advance,
         )
     found = []
-    for (metric, k), per_user in measured.items():
-        mean, low, high = mean_interval(per_user)
-        found.append(row(metric, mean, k=k, ci_low=low, ci_high=high, n=len(per_user)))
+    for metric, k in measured:
+        rate = measured.rate(metric, k)
+        found.append(row(metric, rate.value, k=k, ci_low=rate.low, ci_high=rate.high, n=rate.n))
     return found

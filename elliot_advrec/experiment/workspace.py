@@ -12,15 +12,17 @@ import torch
 
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixels import PixelFile, reopen
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
-from elliot_advrec.extractors import Extractor, FrozenExtractor
+from elliot_advrec.extractors.extractor import Extractor
+from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
 from elliot_advrec.recommenders import Recommender
 
 T = TypeVar("T")
 
+EXTRACTOR = "extractor.safetensors"
 KEPT = 4  # artefacts of each kind kept in memory: a stage and those it is compared with
 
 
@@ -75,18 +77,18 @@ class Workspace:
         return self._once("catalog", stage, Catalog.load)
 
     def pixels(self, stage: Stage) -> PixelFile:
-        return self._once("pixels", stage, PixelFile.open)
+        return self._once("pixels", stage, lambda folder: reopen(folder)[1])
 
     def interactions(self, stage: Stage) -> Interactions:
         return self._once("interactions", stage, Interactions.load)
 
     def extractor(self, stage: Stage) -> Extractor:
-        return self._once("extractor", stage, lambda folder: Extractor.load(folder / "extractor.safetensors"))
+        """A fresh copy, on the CPU: training may change it."""
+        return Extractor.load(self.folder(stage) / EXTRACTOR)
 
-    def frozen(self, stage: Stage, precision: str) -> FrozenExtractor:
+    def frozen(self, stage: Stage, precision: Precision) -> FrozenExtractor:
         def read(folder: Path) -> FrozenExtractor:
-            extractor = Extractor.load(folder / "extractor.safetensors").to(self.device)
-            return FrozenExtractor(extractor, precision=precision)
+            return FrozenExtractor(Extractor.load(folder / EXTRACTOR), precision).to(self.device)
 
         return self._once(f"frozen {precision}", stage, read)
 

@@ -1,0 +1,89 @@
+"""The final call of every attack: it checks what comes in and asserts what goes out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from elliot_advrec.attacks.budget import TOLERANCE, Budget
+from elliot_advrec.attacks.problem import AttackResult, Loss, Problem
+from elliot_advrec.component import Component, Config
+from elliot_advrec.streams import Streams
+
+
+class Attack(Component, ABC):
+    """An optimiser over pixels; authors write ``run`` and ``gradient_evaluations`` and nothing else.
+
+    Args:
+        config: settings, an instance of ``config_class``; its defaults if absent.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        config = self.config_class() if config is None else config
+        if not isinstance(config, self.config_class):
+            raise TypeError(
+                f"{type(self).__name__} takes a {self.config_class.__name__}, got {type(config).__name__}"
+            )
+        self.config = config
+
+    @abstractmethod
+    def run(self, problem: Problem) -> None:
+        """Search, by ``problem.gradient`` and ``problem.evaluate``, which keep each sample's best iterate.
+
+        The last point an attack steps to must be evaluated as well, or it cannot be the result.
+        """
+
+    @abstractmethod
+    def gradient_evaluations(self) -> int:
+        """The most gradients that one sample can cost."""
+
+    @final
+    def __call__(self, loss: Loss, images: Tensor, budget: Budget, streams: Streams) -> AttackResult:
+        """Lower ``loss`` for each of ``images`` within ``budget``.
+
+        Args:
+            loss: (pixels (b,3,H,W), rows (b,) long) -> (b,), to minimise; rows are places in the batch.
+            images: (B,3,H,W) float32 in [0,1]; not changed. Channels-last images stay channels-last.
+            budget: ball in pixel units; radius 0 gives the clean images back, bit for bit.
+            streams: one random stream a sample; the only source of randomness.
+
+        Raises:
+            ValueError: images of another type, shape or range, another number of streams, or a loss that is
+                not one finite float a sample.
+            RuntimeError: the attack left its budget or [0,1]: a fault of the attack's author.
+        """
+        _validate(images, streams)
+        # A caller's no_grad or inference_mode must not reach the gradient.
+        with torch.inference_mode(False), torch.no_grad():
+            problem = Problem(loss, images.detach().clone(), budget, streams)
+            if budget.eps > 0 and len(images):
+                self.run(problem)
+            result = problem.result()
+            self._assert(result.images, problem.images, budget)
+        return result
+
+    def _assert(self, found: Tensor, clean: Tensor, budget: Budget) -> None:
+        if not bool(budget.contains(found - clean).all()):
+            length = float(budget.length(found - clean).max())
+            raise RuntimeError(
+                f"{type(self).__name__} left its budget: {budget.norm} {length} > {budget.eps} + {TOLERANCE}"
+            )
+        if found.numel() and not (float(found.min()) >= 0.0 and float(found.max()) <= 1.0):
+            raise RuntimeError(f"{type(self).__name__} left the pixel range [0,1]")
+
+
+def _validate(images: Tensor, streams: Streams) -> None:
+    if images.dtype != torch.float32:
+        raise ValueError(f"images must be float32, got {images.dtype}")
+    if images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be (B,3,H,W), got {tuple(images.shape)}")
+    if len(streams) != len(images):
+        raise ValueError(f"{len(images)} images need {len(images)} streams, got {len(streams)}")
+    if images.numel() == 0:
+        return
+    low, high = (float(bound) for bound in torch.aminmax(images))
+    if not (low >= 0.0 and high <= 1.0):  # NaN fails both
+        raise ValueError(f"images must be finite and in [0,1], got values from {low} to {high}")

@@ -1,0 +1,1 @@
+"""Catalogs, pictures, pixels and interactions: everything between a folder of files and arrays."""

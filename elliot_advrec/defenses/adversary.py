@@ -1,0 +1,63 @@
+"""The adversary that training defenses share: it raises the classification losses within a small ball."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from elliot_advrec.attacks.descent import Keep
+from elliot_advrec.attacks.pgd import PGDConfig
+from elliot_advrec.attacks.problem import Loss
+from elliot_advrec.defenses.base import DefenseConfig
+from elliot_advrec.extractors.frozen import FrozenExtractor
+from elliot_advrec.extractors.losses import classification_loss
+
+
+class AdversaryConfig(DefenseConfig):
+    """Settings of a PGD adversary in training."""
+
+    steps: Annotated[int, Field(ge=1)] = 8
+    """Gradient steps of the adversary at full strength."""
+    eps: Annotated[float, Field(ge=0.0, le=1.0)] = 0.03
+    """Radius of its L-infinity ball, in pixels of [0, 1]; 0 is clean training."""
+    step_rule: Literal["constant", "scaled"] = "scaled"
+    """Length of a step: ``constant`` is eps/steps, ``scaled`` 2.5 eps/steps, which reaches every corner."""
+
+    @field_validator("eps", mode="before")
+    @classmethod
+    def _fraction(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return float(Fraction(value.replace(" ", "")))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"eps must be a number or a fraction such as 8/255, got {value!r}") from None
+
+
+def pgd_config(settings: AdversaryConfig, *, keep: Keep) -> PGDConfig:
+    """PGD as the adversary runs it: one random start, `steps` steps, the best or last point kept."""
+    return PGDConfig.model_validate(
+        {"steps": settings.steps, "step_rule": settings.step_rule, "random_start": True, "keep": keep}
+    )
+
+
+def adversary_loss(extractor: FrozenExtractor, category: Tensor | None, attributes: Tensor | None) -> Loss:
+    """What an adversary of the classifier minimises: the negative sum of both heads' losses.
+
+    Args:
+        extractor: whose heads are fooled.
+        category: (B,) int64 of the batch, -1 where unlabelled; or None.
+        attributes: (B, A) bool of the batch; or None.
+    """
+
+    def loss(pixels: Tensor, rows: Tensor) -> Tensor:
+        return -classification_loss(
+            extractor(pixels),
+            None if category is None else category[rows],
+            None if attributes is None else attributes[rows],
+        )
+
+    return loss

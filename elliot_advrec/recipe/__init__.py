@@ -1,0 +1,27 @@
+"""Recipes: YAML files that name the data, the recommenders, the attacks and the defenses of an experiment."""
+
+from elliot_advrec.recipe.adversarial import Adversarial
+from elliot_advrec.recipe.elliot import DataConfig, Evaluation, Experiment
+from elliot_advrec.recipe.eps import parse_eps
+from elliot_advrec.recipe.recipe import Recipe, load
+from elliot_advrec.recipe.schema import schema
+from elliot_advrec.recipe.shipped import presets, recipe_path, recipes
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, ModelSpec, Spec
+
+__all__ = [
+    "Adversarial",
+    "AttackSpec",
+    "CatalogSpec",
+    "DataConfig",
+    "Evaluation",
+    "Experiment",
+    "ModelSpec",
+    "Recipe",
+    "Spec",
+    "load",
+    "parse_eps",
+    "presets",
+    "recipe_path",
+    "recipes",
+    "schema",
+]

@@ -1,0 +1,175 @@
+"""``experiment.adversarial``: all of a recipe that is not Elliot's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from elliot_advrec.component import Config
+from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.extractors.config import ExtractorSettings
+from elliot_advrec.recipe.attacks import read_attacks
+from elliot_advrec.recipe.checked import build, entries, mapping, resolve, text
+from elliot_advrec.recipe.entry import open_entry
+from elliot_advrec.recipe.kinds import DEFENSE, SOURCE, THREAT
+from elliot_advrec.recipe.merge import merge, settle
+from elliot_advrec.recipe.node import Node
+from elliot_advrec.recipe.run import RunSettings, Simulation
+from elliot_advrec.recipe.shipped import preset_path, presets
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, identity, refuse_twice
+from elliot_advrec.recipe.text import read
+from elliot_advrec.recipe.variables import expand
+
+PARTS = ("catalog", "extractor", "defenses", "threats", "attacks")
+KEYS = (*PARTS, *RunSettings.model_fields)
+NO_DEFENSE = "none"
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The validated section.
+
+    Attributes:
+        catalog: where the items come from.
+        extractor: settings of the extractor and of its clean training.
+        defenses: training defenses; the one called ``none`` has the kind ``none`` and no settings.
+        threats: at least one.
+        attacks: at least one; one of several ``steps`` stands here once for each.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+
+    catalog: CatalogSpec
+    extractor: ExtractorSettings
+    defenses: tuple[Spec, ...]
+    threats: tuple[Spec, ...]
+    attacks: tuple[AttackSpec, ...]
+    seeds: tuple[int, ...]
+    device: str
+    precision: str
+    batch_size: int
+    strict: bool
+    simulation: Simulation
+    workers: int
+
+    @property
+    def size(self) -> int:
+        """Side of the square pictures, in pixels."""
+        return self.catalog.size
+
+    def resolved(self) -> dict[str, Any]:
+        """The section as JSON-able settings that load to the same."""
+        return {
+            "catalog": self.catalog.resolved(),
+            "extractor": self.extractor.model_dump(mode="json"),
+            "defenses": [NO_DEFENSE if d.kind == NO_DEFENSE else d.resolved() for d in self.defenses],
+            "threats": [threat.resolved() for threat in self.threats],
+            "attacks": [attack.resolved() for attack in self.attacks],
+            "seeds": list(self.seeds),
+            "simulation": self.simulation.model_dump(mode="json"),
+            **{
+                key: getattr(self, key)
+                for key in RunSettings.model_fields
+                if key not in ("seeds", "simulation")
+            },
+        }
+
+
+def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: bool) -> Adversarial:
+    """The section ``node`` of a recipe that lies in ``folder``.
+
+    Args:
+        gpu: Elliot's key, which decides the device where ``device`` is absent.
+        overlaid: whether an overlay was laid over the recipe; entries that it made equal are then kept once.
+
+    Raises:
+        UserError: the first thing that is wrong.
+    """
+    mapping(node, KEYS)
+    run = build(RunSettings, node.without(*PARTS), folder)
+    defenses = [_defense(entry, folder) for entry in entries(node.get("defenses"), "defenses")]
+    if not defenses:
+        defenses = [Spec(NO_DEFENSE, NO_DEFENSE, Config(), node.where())]
+    threats = [open_entry(THREAT, entry, folder).spec(folder) for entry in _required(node, "threats")]
+    known = [defense.name for defense in defenses]
+    attacks = [spec for entry in _required(node, "attacks") for spec in read_attacks(entry, folder, known)]
+    if overlaid:
+        attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
+    for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
+        refuse_twice(specs, what)
+    return Adversarial(
+        catalog=_catalog(node, folder),
+        extractor=_extractor(node.get("extractor") or Node({}, node.origin), folder),
+        defenses=tuple(defenses),
+        threats=tuple(threats),
+        attacks=tuple(attacks),
+        **{**dict(run), "device": run.device or _device(gpu)},
+    )
+
+
+def _device(gpu: int | None) -> str:
+    if gpu is None:
+        return "auto"
+    return "cpu" if gpu < 0 else f"cuda:{gpu}"
+
+
+def _required(node: Node, key: str) -> list[Node]:
+    found = entries(node.get(key), key)
+    if not found:
+        raise UserError(
+            f"'{key}' is missing", where=node.where(key), remedy=f"name at least one of the {key}"
+        )
+    return found
+
+
+def _defense(node: Node, folder: Path) -> Spec:
+    if node.value == NO_DEFENSE:
+        return Spec(NO_DEFENSE, NO_DEFENSE, Config(), str(node.origin))
+    spec = open_entry(DEFENSE, node, folder).spec(folder)
+    if spec.name == NO_DEFENSE:
+        raise UserError(
+            "a defense cannot be called 'none'", where=spec.where, remedy="give it another 'name'"
+        )
+    return spec
+
+
+class _Pictures(Config):
+    size: int = Field(default=96, ge=16, le=1024)
+
+
+def _catalog(node: Node, folder: Path) -> CatalogSpec:
+    child = node.get("catalog")
+    if child is None:
+        raise UserError(
+            "'catalog' is missing", where=node.where("catalog"), remedy="name where the items come from"
+        )
+    entry = open_entry(SOURCE, child, folder)
+    spec = entry.spec(folder)
+    return CatalogSpec(
+        spec.name, spec.kind, spec.config, spec.where, build(_Pictures, entry.own, folder).size
+    )
+
+
+def _extractor(node: Node, folder: Path) -> ExtractorSettings:
+    if isinstance(node.value, str):
+        node = Node({"preset": node}, node.origin)
+    mapping(node)
+    named, settings = node.get("preset"), node.without("preset")
+    if named is not None:
+        name = text(named, "'preset'")
+        path = preset_path("models", name, folder)
+        if path is None:
+            known = [preset for preset, _ in presets("models", folder)]
+            raise UserError(
+                f"unknown model preset '{name}'", where=str(named.origin), remedy=nearest(name, known)
+            )
+        settings = expand(merge(read(path), settings))
+    settings = settle(settings, ExtractorSettings.model_fields)
+    weights = settings.get("weights")
+    if weights is not None and isinstance(weights.value, str) and Path(weights.value).suffix:
+        # A word such as imagenet is no file; a file has a suffix.
+        located = Node(resolve(weights.value, folder), weights.origin)
+        settings = Node({**settings.value, "weights": located}, settings.origin)
+    return build(ExtractorSettings, settings, folder)

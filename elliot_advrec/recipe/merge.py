@@ -1,0 +1,156 @@
+"""Laying one tree over another: presets under entries, overlays and ``--set`` over all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.recipe.node import Key, Node, Origin
+from elliot_advrec.recipe.text import parse
+
+EVERY = "*"
+"""Key of an overlay that stands for each entry of a list."""
+_NAMING = ("name", "preset", "type", "source")
+
+
+def merge(base: Node, over: Node) -> Node:
+    """``over`` laid over ``base``: mappings key by key, all else replaced.
+
+    A mapping over a list changes entries of the list: ``"*"`` each of them, another key the entries of that
+    name. A key of an overlay that ends in ``?`` changes an existing key, and waits for ``settle`` otherwise.
+    """
+    if isinstance(base.value, list) and isinstance(over.value, dict):
+        return Node([_entry(entry, over) for entry in base.value], base.origin)
+    if isinstance(over.value, dict):
+        base = _opened(base)
+    if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
+        return over
+    merged = dict(base.value)
+    for key, child in over.items():
+        bare = key.removesuffix("?")
+        place = bare if child.origin.overlay and bare in merged else key
+        merged[place] = merge(merged[place], child) if place in merged else child
+    return Node(merged, base.origin)
+
+
+def settle(settings: Node, known: Collection[str]) -> Node:
+    """Overlay keys ``key?`` as ``key`` where it is ``known``, dropped where not."""
+    settled: dict[str, Node] = {}
+    for key, child in settings.items():
+        bare = key.removesuffix("?")
+        if bare == key or not child.origin.overlay:
+            settled[key] = child
+        elif bare in known:
+            settled[bare] = child
+    return Node(settled, settings.origin)
+
+
+def label(entry: Node) -> str | None:
+    """The name a list entry goes by: its ``name``, else its preset or type."""
+    if isinstance(entry.value, str):
+        return entry.value
+    found = (entry.get(key) for key in _NAMING)
+    return next((str(node.value) for node in found if node is not None), None)
+
+
+def _entry(entry: Node, over: Node) -> Node:
+    name = label(entry)
+    if name == "none":  # no component, so it has no settings
+        return entry
+    for key, child in over.items():
+        if key in (EVERY, name):
+            entry = merge(entry, child)
+    return entry
+
+
+def _opened(entry: Node) -> Node:
+    """What is written as a name alone (``at``), as the mapping it stands for (``preset: at``)."""
+    return Node({"preset": entry}, entry.origin) if isinstance(entry.value, str) else entry
+
+
+def override(tree: Node, assignment: str, shorthand: Collection[str]) -> Node:
+    """``tree`` after one ``--set key=value``.
+
+    ``key`` is a dotted path from the top, from ``experiment`` or from ``experiment.adversarial``; entries of
+    lists are named by position (``attacks[0]``) or by name (``attacks.pgd``). ``value`` is YAML.
+
+    Args:
+        shorthand: the keys of ``experiment.adversarial``, which may stand first.
+
+    Raises:
+        UserError: no ``=``, a value that is not YAML, a position or name that the list does not have.
+    """
+    place = f"--set {assignment}"
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise UserError(
+            f"'{assignment}' is not of the form key=value", where="--set", remedy="e.g. seeds=[1,2]"
+        )
+    path = _path(key.strip())
+    if path[0] != "experiment":
+        path = ["experiment", *(["adversarial"] if path[0] in shorthand else []), *path]
+    value = parse(text, Origin(place, None, tuple(path)))
+    return _put(tree, path, _lineless(value), place)
+
+
+def _path(key: str) -> list[Key]:
+    parts: list[Key] = []
+    for part in re.findall(r"\[(\d+)\]|\"([^\"]+)\"|([^.\[\]\"]+)", key):
+        position, quoted, plain = part
+        parts.append(int(position) if position else quoted or plain.strip())
+    if not parts:
+        raise UserError(f"'{key}' names no key", where="--set", remedy="e.g. --set attacks.pgd.eps=0.03")
+    return parts
+
+
+def _lineless(node: Node) -> Node:
+    """A value from the command line has no line of its own."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _lineless(child) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [_lineless(child) for child in value]
+    return Node(value, Origin(node.origin.file, None, node.origin.path))
+
+
+def _put(tree: Node, path: list[Key], value: Node, place: str) -> Node:
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(tree.value, list):
+        index = _index(tree, key, place)
+        entries = list(tree.value)
+        entries[index] = _put(entries[index], rest, value, place)
+        return Node(entries, tree.origin)
+    # Elliot's names of models hold a dot: external.ContentKNN.
+    while (
+        rest
+        and isinstance(tree.value, dict)
+        and str(key) not in tree.value
+        and f"{key}.{rest[0]}" in tree.value
+    ):
+        key, rest = f"{key}.{rest[0]}", rest[1:]
+    if isinstance(key, int):
+        raise UserError(f"position [{key}] of what is no list", where=place, remedy="name a key instead")
+    empty = Node({}, value.origin)
+    base = _opened(tree) if isinstance(tree.value, dict | str) else empty
+    child = _put(base.value.get(key, empty), rest, value, place)
+    return Node({**base.value, key: child}, base.origin)
+
+
+def _index(entries: Node, key: Key, place: str) -> int:
+    names = [label(entry) or "" for entry in entries.value]
+    if isinstance(key, int) or key.isdecimal():
+        if int(key) < len(names):
+            return int(key)
+        raise UserError(f"there is no entry [{key}]", where=place, remedy=f"the list has {len(names)}")
+    if key not in names:
+        raise UserError(f"there is no entry '{key}'", where=place, remedy=nearest(key, set(names) - {""}))
+    if names.count(key) > 1:
+        raise UserError(
+            f"{names.count(key)} entries are called '{key}'",
+            where=place,
+            remedy="name one by position, e.g. [0]",
+        )
+    return names.index(key)

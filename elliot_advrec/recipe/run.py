@@ -1,0 +1,65 @@
+"""How the matrix of a recipe is run: seeds, device, precision, simulated users."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from elliot_advrec.component import Config
+from elliot_advrec.errors import nearest
+
+
+class Simulation(Config):
+    """Users drawn from a model of visual taste, where neither the recipe nor the source has interactions."""
+
+    users: int = Field(default=600, ge=1)
+    """How many."""
+    per_user: tuple[int, int] = (5, 20)
+    """Fewest and most interactions of a user."""
+    sharpness: float = Field(default=2.5, ge=0)
+    """How firmly users keep to their taste; 0: they ignore it."""
+    popularity: float = Field(default=0.5, ge=0)
+    """How long-tailed the items' popularity is, all taste apart; 0: none."""
+
+
+class RunSettings(Config):
+    """How the matrix is run."""
+
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(1,), min_length=1)
+    """One repetition of training and attacks a seed."""
+    device: str | None = None
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; absent: Elliot's ``gpu`` where given, else ``auto``."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Number format of attacks and embeddings."""
+    batch_size: int = Field(default=32, ge=1)
+    """Images attacked at a time; decides speed and memory, not results."""
+    strict: bool = False
+    """Refuse items without an image, bad images and unknown items, instead of dropping them with a note."""
+    simulation: Simulation = Simulation()
+    """Used only where there are no interactions; reports then say so."""
+    workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=0, le=256)
+    """Processes that decode pictures; 0: none beside the main one."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, int) else value
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"a seed is listed twice: {list(value)}")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str | None) -> str | None:
+        number = (value or "").removeprefix("cuda:")
+        if value not in (None, "auto", "cpu", "cuda") and not (number != value and number.isdecimal()):
+            raise ValueError(
+                f"unknown device '{value}'; {nearest(str(value), ['auto', 'cpu', 'cuda', 'cuda:0'])}"
+            )
+        return value

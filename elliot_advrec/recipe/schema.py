@@ -1,0 +1,206 @@
+"""The JSON Schema of recipes, for editors that complete and check YAML as it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from elliot_advrec.component import Component
+from elliot_advrec.data.splits import RULES
+from elliot_advrec.extractors.config import ExtractorSettings
+from elliot_advrec.metrics import METRICS
+from elliot_advrec.recipe.adversarial import NO_DEFENSE
+from elliot_advrec.recipe.elliot import Experiment, Meta
+from elliot_advrec.recipe.kinds import ATTACK, DEFENSE, SOURCE, THREAT, Kind
+from elliot_advrec.recipe.recipe import EXTERNAL
+from elliot_advrec.recipe.run import RunSettings
+from elliot_advrec.recipe.shipped import preset_path, presets
+from elliot_advrec.recipe.text import read
+from elliot_advrec.recipe.unsupported import UNSUPPORTED
+from elliot_advrec.recommenders import RECOMMENDERS
+from elliot_advrec.registry import Registry
+
+Schema = dict[str, Any]
+
+EPS: Schema = {
+    "description": "Radius of the budget in pixel units of [0, 1]: a number or a fraction.",
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?([eE][-+]?\d+)?(\s*/\s*\d+)?\s*$"},
+    ],
+}
+_NAME: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "description": "Label in tables; the preset's name if absent.",
+}
+_VARIABLE: Schema = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
+
+
+def schema(beside: Path | None = None) -> Schema:
+    """JSON Schema (draft 2020-12) of recipes, with every registered component and preset.
+
+    Args:
+        beside: a recipe's folder; presets in its ``configs/`` are known as well.
+    """
+    return _Writer(beside).recipe()
+
+
+class _Writer:
+    """Collects the definitions that the parts share."""
+
+    def __init__(self, beside: Path | None) -> None:
+        self.beside = beside
+        self.definitions: Schema = {}
+
+    def recipe(self) -> Schema:
+        experiment = self._model(Experiment)
+        experiment["properties"] |= {key: {"enum": list(off)} for key, off in UNSUPPORTED[()].items()}
+        experiment["properties"] |= {"models": self._models(), "adversarial": self._adversarial()}
+        experiment["required"] = ["dataset", "models", "adversarial"]
+        self._narrow()
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "elliot_advrec recipe",
+            "type": "object",
+            "properties": {"experiment": experiment},
+            "required": ["experiment"],
+            "additionalProperties": False,
+            "$defs": self.definitions,
+        }
+
+    def _narrow(self) -> None:
+        """Names and harmless keys that the settings check in code."""
+        metrics = {"enum": sorted(METRICS)}
+        evaluation = self.definitions["Evaluation"]["properties"]
+        evaluation["simple_metrics"] |= {"items": metrics}
+        for key in ("simple_metrics", "cutoffs"):
+            whole = evaluation[key]
+            evaluation[key] = {"description": whole.get("description"), "anyOf": [whole, whole["items"]]}
+        self.definitions["Strategy"]["properties"]["strategy"]["enum"] = sorted(RULES)
+        for section, name in ((("evaluation",), "Evaluation"), (("data_config",), "DataConfig")):
+            harmless = {key: {"enum": list(off)} for key, off in UNSUPPORTED[section].items()}
+            self.definitions[name]["properties"] |= harmless
+
+    def _models(self) -> Schema:
+        properties: Schema = {}
+        meta = self._model(Meta)
+        meta["additionalProperties"] = True  # Elliot's other keys of meta are refused by name when they act
+        for name in RECOMMENDERS.names():
+            component = RECOMMENDERS.get(name)
+            settings = self._model(component.config_class)
+            settings["properties"]["meta"] = meta
+            described = {"description": component.summary(), "anyOf": [settings, {"type": "null"}]}
+            properties |= {EXTERNAL + name: described, name: described}
+        return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
+
+    def _adversarial(self) -> Schema:
+        section = self._model(RunSettings)
+        seeds = section["properties"]["seeds"]
+        section["properties"]["seeds"] = {
+            "anyOf": [seeds, seeds["items"]],
+            "description": seeds.get("description"),
+        }
+        section["properties"] |= {
+            "catalog": self._kind(SOURCE, {"size": {"type": "integer", "minimum": 16, "maximum": 1024}}),
+            "extractor": self._extractor(),
+            "defenses": _some({"anyOf": [{"const": NO_DEFENSE}, self._kind(DEFENSE, {})]}),
+            "threats": _some(self._kind(THREAT, {})),
+            "attacks": _some(self._kind(ATTACK, self._attack_keys())),
+        }
+        section["required"] = ["catalog", "threats", "attacks"]
+        return section
+
+    @staticmethod
+    def _attack_keys() -> Schema:
+        return {
+            "eps": _some(EPS),
+            "norm": {"enum": ["linf", "l2"], "default": "linf"},
+            "pairs": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "description": "Attack only the first n pairs.",
+            },
+            "defenses": {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}},
+                    {"type": "null"},
+                ],
+                "description": "Names of the defenses this attack is run against; all if absent.",
+            },
+        }
+
+    def _extractor(self) -> Schema:
+        settings = self._model(ExtractorSettings)
+        names = [name for name, _ in presets("models", self.beside)]
+        settings["properties"]["preset"] = {"enum": names}
+        return {"anyOf": [{"enum": names}, settings]}
+
+    def _kind(self, kind: Kind[Any], own: Schema) -> Schema:
+        """A name, or a mapping of one component's settings."""
+        by_type = self._preset_names(kind)
+        names = sorted({*kind.registry.names(), *(name for found in by_type.values() for name in found)})
+        branches: list[Schema] = [{"enum": names}]
+        for name in kind.registry.names():
+            branches.append(self._entry(kind, kind.registry, name, [*by_type.get(name, []), name], own))
+        return {"anyOf": branches}
+
+    def _entry(
+        self, kind: Kind[Any], registry: Registry[Any], name: str, names: list[str], own: Schema
+    ) -> Schema:
+        component: type[Component] = registry.get(name)
+        settings = self._model(component.config_class)
+        steps = settings["properties"].get("steps")
+        if steps is not None and "eps" in own:
+            settings["properties"]["steps"] = _some(steps)
+        settings.pop("required", None)  # a preset may fill it in
+        naming = {kind.key: {"const": name}, "preset": {"enum": sorted(set(names))}, "name": _NAME}
+        return {
+            **settings,
+            "description": component.summary(),
+            "properties": {**settings["properties"], **own, **naming},
+            "anyOf": [
+                {"required": [kind.key]},
+                {"required": ["preset"]},
+                {"required": ["name"], "properties": {"name": {"enum": sorted(set(names))}}},
+            ],
+        }
+
+    def _preset_names(self, kind: Kind[Any]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, _ in presets(kind.folder, self.beside):
+            path = preset_path(kind.folder, name, self.beside)
+            node = read(path).get(kind.key) if path is not None else None
+            if node is not None:
+                found.setdefault(str(node.value), []).append(name)
+        return found
+
+    def _model(self, model: type[BaseModel]) -> Schema:
+        """The schema of a settings class; what it refers to goes to the shared definitions."""
+        found = model.model_json_schema(ref_template="#/$defs/{model}", mode="validation")
+        self.definitions |= found.pop("$defs", {})
+        found.setdefault("properties", {})
+        found.pop("title", None)
+        found["additionalProperties"] = False
+        for key, value in found["properties"].items():
+            if value.get("type") in ("integer", "number"):
+                found["properties"][key] = {
+                    "anyOf": [value, _VARIABLE],
+                    "description": value.get("description"),
+                }
+        return _without_empty(found)
+
+
+def _some(one: Schema) -> Schema:
+    """One, or a list of at least one."""
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+def _without_empty(value: Any) -> Any:
+    """A schema less its null descriptions."""
+    if isinstance(value, dict):
+        return {k: _without_empty(v) for k, v in value.items() if not (k == "description" and v is None)}
+    return [_without_empty(v) for v in value] if isinstance(value, list) else value

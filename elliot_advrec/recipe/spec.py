@@ -1,0 +1,124 @@
+"""One entry of a recipe (an attack, a defense, ...) as a validated component configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from elliot_advrec.attacks import Budget
+from elliot_advrec.component import Config
+from elliot_advrec.errors import UserError
+from elliot_advrec.recipe.elliot import Meta
+from elliot_advrec.recommenders import RECOMMENDERS
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A component that a recipe names.
+
+    Attributes:
+        name: label in tables and reports.
+        kind: registered name of the component; ``none`` for no defense.
+        config: its validated settings, an instance of the component's ``config_class``.
+        where: file, line and key it was written at.
+    """
+
+    name: str
+    kind: str
+    config: Config
+    where: str = field(compare=False)
+
+    def resolved(self) -> dict[str, Any]:
+        """The entry as JSON-able settings that load to the same spec."""
+        return {"type": self.kind, "name": self.name, **self.config.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class CatalogSpec(Spec):
+    """The data, and the side of the square pictures in pixels."""
+
+    size: int = 96
+
+    def resolved(self) -> dict[str, Any]:
+        return {
+            "source": self.kind,
+            "name": self.name,
+            "size": self.size,
+            **self.config.model_dump(mode="json"),
+        }
+
+
+@dataclass(frozen=True)
+class ModelSpec(Spec):
+    """A recommender.
+
+    Attributes:
+        key: its key in ``experiment.models``, e.g. ``external.ContentKNN``.
+        meta: Elliot's settings about it.
+    """
+
+    key: str = ""
+    meta: Meta = field(default_factory=Meta)
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether the recommender sees pictures, so that threats can reach it."""
+        return RECOMMENDERS.get(self.kind).uses_images
+
+    def resolved(self) -> dict[str, Any]:
+        return {**self.config.model_dump(mode="json"), "meta": self.meta.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class AttackSpec(Spec):
+    """An attack and the budgets it is run within.
+
+    Attributes:
+        budgets: at least one, all of one norm.
+        pairs: how many of the threat's pairs are attacked, the first ones; None: all.
+        defenses: names of the defenses it is run against; None: all.
+    """
+
+    budgets: tuple[Budget, ...] = ()
+    pairs: int | None = None
+    defenses: tuple[str, ...] | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Gradient steps, for attacks that have that setting."""
+        return getattr(self.config, "steps", None)
+
+    def resolved(self) -> dict[str, Any]:
+        return {
+            **super().resolved(),
+            "norm": self.budgets[0].norm,
+            "eps": [budget.eps for budget in self.budgets],
+            "pairs": self.pairs,
+            "defenses": None if self.defenses is None else list(self.defenses),
+        }
+
+
+def refuse_twice(specs: Sequence[Spec], what: str) -> None:
+    """Refuse two entries that tables could not tell apart.
+
+    Raises:
+        UserError: naming both places.
+    """
+    seen: dict[tuple[Any, ...], Spec] = {}
+    for spec in specs:
+        key = identity(spec)
+        if key in seen:
+            raise UserError(
+                f"the {what} '{spec.name}' is here twice, the other at {seen[key].where}",
+                where=spec.where,
+                remedy="give one of them another 'name', or merge their settings"
+                if what != "attack"
+                else "merge their eps into one list, or give one of them another 'name'",
+            )
+        seen[key] = spec
+
+
+def identity(spec: Spec) -> tuple[Any, ...]:
+    """What tells an entry from its neighbours in a table."""
+    return (spec.name, spec.steps, spec.pairs) if isinstance(spec, AttackSpec) else (spec.name,)

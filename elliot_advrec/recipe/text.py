@@ -1,0 +1,155 @@
+"""YAML text into nodes: safe, with line numbers, duplicate keys refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.recipe.node import Node, Origin
+
+LARGEST = 1 << 20
+"""Bytes a recipe may have; nobody writes more by hand."""
+_MOST_VALUES, _DEEPEST = 20_000, 40
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the numbers of YAML 1.2: ``1e-3`` is a number, ``2024-01-01`` is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to configure a loader
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read(path: Path, *, overlay: bool = False) -> Node:
+    """The mapping in the YAML file ``path``.
+
+    Args:
+        overlay: marks the values as an overlay's.
+
+    Raises:
+        UserError: missing, a folder, not text, too large, not YAML, not a mapping, or a key twice.
+    """
+    node = parse(_text(path), Origin(str(path), None, (), overlay))
+    if not isinstance(node.value, dict):
+        found = "empty" if node.value is None else f"a {_kind(node.value)}"
+        raise UserError(
+            f"the file must hold a mapping (key: value), and it is {found}",
+            where=str(path),
+            remedy="see recipes/",
+        )
+    return node
+
+
+def parse(text: str, origin: Origin) -> Node:
+    """``text`` as a node; ``origin`` is the place of its first character."""
+    loader = _Loader(text)
+    try:
+        composed = loader.get_single_node()
+        if composed is None:
+            return Node(None, origin)
+        return _Builder(loader).build(composed, origin)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else None
+        remedy = "indent with spaces, not tabs" if "'\\t'" in str(error.problem) else "mend that line"
+        raise UserError(
+            f"not YAML ({error.problem or error.context})",
+            where=str(Origin(origin.file, line if origin.line is not None or not origin.path else None)),
+            remedy=remedy,
+        ) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"not YAML ({error})", where=origin.file, remedy="save it as UTF-8 text") from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    def __init__(self, loader: _Loader) -> None:
+        self.loader, self.left = loader, _MOST_VALUES
+
+    def build(self, node: yaml.Node, origin: Origin) -> Node:
+        # Anchors may nest without end, or unfold a few lines into billions of values.
+        self.left -= 1
+        if self.left < 0 or len(origin.path) > _DEEPEST:
+            raise UserError(
+                "too many or too deeply nested values", where=str(origin), remedy="use fewer anchors"
+            )
+        if origin.line is None:
+            origin = Origin(origin.file, node.start_mark.line + 1, origin.path, origin.overlay)
+        if node.tag not in _TAGS:
+            raise UserError(
+                f"the YAML tag '{node.tag}' is not allowed", where=str(origin), remedy="leave it out"
+            )
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node, origin), origin)
+        if isinstance(node, yaml.SequenceNode):
+            return Node([self.build(c, self._place(c, origin, i)) for i, c in enumerate(node.value)], origin)
+        return Node(self._scalar(node, origin), origin)
+
+    def _mapping(self, node: yaml.MappingNode, origin: Origin) -> dict[str, Node]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError("a key must be plain text", where=str(self._place(key, origin)))
+            if key.value in lines:
+                raise UserError(
+                    f"the key '{key.value}' stands here twice",
+                    where=str(self._place(key, origin, key.value)),
+                    remedy=f"keep one; the other is in line {lines[key.value]}",
+                )
+            lines[key.value] = key.start_mark.line + 1
+        self.loader.flatten_mapping(node)  # the merge key <<; what it brings may be overridden beside it
+        return {
+            str(k.value): self.build(child, self._place(k, origin, str(k.value))) for k, child in node.value
+        }
+
+    def _scalar(self, node: yaml.Node, origin: Origin) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except ValueError:  # e.g. !!int abc
+            raise UserError(
+                f"'{node.value}' is not a {node.tag.rpartition(':')[2]}", where=str(origin)
+            ) from None
+
+    @staticmethod
+    def _place(node: yaml.Node, parent: Origin, *key: str | int) -> Origin:
+        return Origin(parent.file, node.start_mark.line + 1, (*parent.path, *key), parent.overlay)
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        raise UserError(
+            "this is a folder, not a recipe file", where=str(path), remedy="name a .yml file in it"
+        )
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise UserError("there is no such file", where=str(path), remedy=nearest(path.name, beside)) from None
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    if len(data) > LARGEST:
+        raise UserError("larger than 1 MiB", where=str(path), remedy="name a recipe: a YAML text file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UserError("not a text file", where=str(path), remedy="name a recipe: a YAML file in UTF-8")
+    return text
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "text", bool: "truth value"}.get(type(value), "number")

@@ -1,0 +1,145 @@
+"""The contract of every recommender."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from elliot_advrec.component import Component, Config, validate
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.errors import UserError
+from elliot_advrec.files import atomic, write_json
+
+R = TypeVar("R", bound="Recommender")
+
+
+class Recommender(Component, ABC):
+    """Scores every item for a user.
+
+    Authors write ``fit``, ``scores``, ``_state`` and ``_restore``, and ``with_items`` if images matter.
+
+    Args:
+        config: an instance of ``config_class``; None: its defaults.
+    """
+
+    uses_images: ClassVar[bool] = False
+    """Whether item embeddings change the scores; if not, no attack on images can."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config: Any = config if config is not None else self.config_class()
+
+    @abstractmethod
+    def fit(
+        self,
+        interactions: Interactions,
+        embeddings: np.ndarray | None,
+        *,
+        seed: int = 42,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        """Learn from the training part.
+
+        Args:
+            interactions: (U, N) matrices.
+            embeddings: (N, D) float32, row i of catalog item i; may be None if not ``uses_images``.
+            seed: decides everything random about the fit.
+            device: where heavy arithmetic runs.
+
+        Raises:
+            UserError: embeddings are missing, of another length than the catalog, or not finite.
+        """
+
+    @abstractmethod
+    def scores(self, users: np.ndarray) -> Tensor:
+        """(len(users), N) float32 on the CPU, higher is better, training items not yet masked.
+
+        Row i depends on ``users[i]`` alone, so no result depends on how users are batched.
+        """
+
+    def with_items(self, rows: np.ndarray, embeddings: np.ndarray) -> Recommender:
+        """The same recommender over a catalog in which some items' embeddings changed; this one stays.
+
+        Args:
+            rows: (n,) item rows; where one comes twice, its last embedding counts.
+            embeddings: (n, D) their new embeddings.
+        """
+        return self
+
+    @abstractmethod
+    def _state(self) -> dict[str, np.ndarray]:
+        """Everything that was learned, as arrays."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take back what ``_state`` gave."""
+
+    def save(self, folder: Path) -> None:
+        """Write ``recommender.safetensors`` and ``recommender.json`` into ``folder``."""
+        arrays = {name: np.ascontiguousarray(array) for name, array in self._state().items()}
+        with atomic(folder / "recommender.safetensors") as temporary:
+            save_file(arrays, temporary)
+        header = {"recommender": type(self).__name__, "config": self.config.model_dump(mode="json")}
+        write_json(folder / "recommender.json", header)
+
+    @classmethod
+    def load(cls: type[R], folder: Path) -> R:
+        """The recommender that ``save`` wrote; call it on the class that wrote it.
+
+        Raises:
+            UserError: the files are missing, damaged or of another recommender.
+        """
+        place = str(folder)
+        try:
+            header = json.loads((folder / "recommender.json").read_text("utf-8"))
+            state = load_file(folder / "recommender.safetensors")
+            name, config = header["recommender"], header["config"]
+        except Exception as error:  # safetensors raises its own error type for damaged files
+            raise UserError(
+                f"no recommender can be read ({error})", where=place, remedy="delete the folder and run again"
+            ) from error
+        if name != cls.__name__:
+            raise UserError(f"holds a {name}, not a {cls.__name__}", where=place)
+        loaded = cls(validate(cls.config_class, config, place))
+        loaded._restore(state)
+        return loaded
+
+
+def check_embeddings(embeddings: np.ndarray | None, items: int, name: str) -> np.ndarray:
+    """The embeddings as (items, D) float32.
+
+    Raises:
+        UserError: they are missing, of another shape, or hold NaN or infinity; names the first such row.
+    """
+    if embeddings is None:
+        raise UserError(f"{name} needs item embeddings", remedy="give the recipe an extractor")
+    array = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if array.ndim != 2 or len(array) != items:
+        raise UserError(f"{name} expected embeddings of shape ({items}, D), got {tuple(array.shape)}")
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"{name}: {int((~finite).sum())} embeddings hold NaN or infinity, the first of item row "
+            f"{int(np.argmin(finite))}",
+            remedy="the extractor diverged: lower its learning rate or eps",
+        )
+    return array
+
+
+def last_of_each(rows: np.ndarray, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct sorted rows (m,) and the last embedding given for each (m, D)."""
+    rows = np.asarray(rows, dtype=np.int64)
+    distinct, place = np.unique(rows[::-1], return_index=True)
+    return distinct, np.asarray(embeddings)[len(rows) - 1 - place]
+
+
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """(n, D) float32 rows of length 1; a zero row stays zero, so its cosine to everything is 0."""
+    length = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
+    return (embeddings / np.maximum(length, 1e-30)[:, None]).astype(np.float32)

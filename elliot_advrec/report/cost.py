@@ -1,0 +1,108 @@
+"""How far the attacks moved things, how visible they are, and what all of it cost."""
+
+from __future__ import annotations
+
+from elliot_advrec.report.document import Document, Stage
+from elliot_advrec.report.entries import EMPTY, mean
+from elliot_advrec.report.labels import (
+    EPS,
+    attack_name,
+    budget,
+    count,
+    duration,
+    name_of,
+    plain,
+    undefended_first,
+)
+from elliot_advrec.report.pooling import Pool
+from elliot_advrec.report.table import Block, Column, Entry, Table, table
+
+_VISIBLE = {"ssim": ("SSIM", 4), "psnr": ("PSNR (dB)", 1), "linf": ("L∞", 4), "l2": ("L2", 3)}
+_EFFECT = {
+    "cosine_before": ("before", "Cosine to target", 3),
+    "cosine_after": ("after", "Cosine to target", 3),
+    "median_rank_before": ("before", "Median rank", 1),
+    "median_rank_after": ("after", "Median rank", 1),
+    "gradient_evaluations": ("", "Gradient evaluations a pair", 0),
+}
+
+
+def visibility_table(pool: Pool, *, largest: bool = False) -> Table | None:
+    """SSIM, PSNR and the norms of the perturbation, a mean over pairs.
+
+    Args:
+        pool: all cells.
+        largest: only each attack's largest eps.
+    """
+    columns = [Column(head) for head, _ in _VISIBLE.values()]
+    digits = {metric: places for metric, (_, places) in _VISIBLE.items()}
+    note = "Means over pairs, pixels in [0,1]. SSIM 1 and a high PSNR mean that nothing is to be seen."
+    return _by_attack(pool, "Imperceptibility", columns, digits, note, largest)
+
+
+def effect_table(pool: Pool, *, largest: bool = False) -> Table | None:
+    """Similarity and rank before and after, and the gradients that it took; as in ``visibility_table``."""
+    columns = [Column(head or span, span if head else "") for head, span, _ in _EFFECT.values()]
+    digits = {metric: places for metric, (_, _, places) in _EFFECT.items()}
+    note = "Cosine similarities and gradient evaluations are means over pairs."
+    return _by_attack(pool, "Similarity and rank", columns, digits, note, largest)
+
+
+def _by_attack(
+    pool: Pool, title: str, columns: list[Column], digits: dict[str, int], note: str, largest: bool
+) -> Table | None:
+    blocks = []
+    metrics = list(digits)
+    several = len(pool.distinct("recommender", metric=metrics)) > 1
+    for recommender in pool.distinct("recommender", metric=metrics):
+        for defense in undefended_first(pool.distinct("defense", metric=metrics, recommender=recommender)):
+            scope = {"defense": defense, "recommender": recommender}
+            cells = pool.select(metric=metrics, **scope)
+            rows = []
+            for attack, steps, eps, norm in dict.fromkeys(
+                (c.key.attack, c.key.steps, c.key.eps, c.key.norm) for c in cells if c.key.attack is not None
+            ):
+                rivals = {(c.key.eps or 0) for c in cells if (c.key.attack, c.key.norm) == (attack, norm)}
+                if largest and (eps or 0) < max(rivals):
+                    continue
+                key = {"attack": attack, "steps": steps, "eps": eps, "norm": norm, **scope}
+                cells_here = ((pool.one(metric=metric, **key), places) for metric, places in digits.items())
+                numbers = [mean(cell, places, interval=False) for cell, places in cells_here]
+                size = budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
+                rows.append((Entry(attack_name(attack, steps)), Entry(size), *numbers))
+            label = name_of(defense) + (f" · {name_of(recommender)}" if several else "")
+            blocks.append(Block(label, tuple(rows)))
+    title += f" at each attack's largest {EPS}" if largest else ""
+    return table(title, [Column("Attack", numeric=False), Column(EPS), *columns], blocks, (note,))
+
+
+def stage_table(document: Document) -> Table | None:
+    """Time and gradient evaluations a stage, and their sums over what was computed in this run."""
+    stages = document.stages
+    ran = [stage for stage in stages if not stage.cached]
+    rows = [_stage(stage) for stage in stages]
+    total = (
+        Entry("Computed in this run", strong=True),
+        Entry(duration(sum(stage.seconds or 0 for stage in ran)), strong=True),
+        Entry(count(sum(stage.gradient_evaluations or 0 for stage in ran)), strong=True),
+        Entry(f"{len(ran)} of {len(stages)}"),
+    )
+    columns = [
+        Column("Stage", numeric=False),
+        Column("Time"),
+        Column("Gradient evaluations"),
+        Column("Source", numeric=False),
+    ]
+    blocks = [Block("", tuple(rows)), *([Block("", (total,))] if len(stages) > 1 else [])]
+    note = "A gradient evaluation is one forward and one backward pass of one image."
+    return table("Time and work", columns, blocks, (note,)) if stages else None
+
+
+def _stage(stage: Stage) -> tuple[Entry, ...]:
+    work = EMPTY if not stage.gradient_evaluations else Entry(count(stage.gradient_evaluations))
+    return (
+        Entry(plain(stage.name)),
+        Entry(duration(stage.seconds)),
+        work,
+        Entry("stored" if stage.cached else "computed"),
+    )

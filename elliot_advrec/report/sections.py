@@ -1,0 +1,117 @@
+"""The report's sections in order, each with its tables and pictures or the reason why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from elliot_advrec.report.accuracy import accuracy_table
+from elliot_advrec.report.cost import effect_table, stage_table, visibility_table
+from elliot_advrec.report.curves import eps_plots, step_plots
+from elliot_advrec.report.document import Document
+from elliot_advrec.report.drawing import Plot
+from elliot_advrec.report.glance import glance_table
+from elliot_advrec.report.pictures import Card, cards
+from elliot_advrec.report.pooling import Pool
+from elliot_advrec.report.ranking import cutoffs, ranking_tables
+from elliot_advrec.report.scatters import distance_plot, tsne_plot
+from elliot_advrec.report.success import headline_rank, rounding_tables, success_tables
+from elliot_advrec.report.table import Table
+
+T = TypeVar("T")
+_PICKED = "Picked to show what an attack can do; how often it does is the success rate above."
+NO_EXHIBITS = "This run saved no {what}."
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading of the page.
+
+    Attributes:
+        anchor: its id in the page.
+        title: its heading.
+        tables: shown open.
+        folded: shown when asked for.
+        plots: drawings.
+        cards: attacked pairs with pictures.
+        lead: one sentence under the heading.
+        missing: sentences on what is not there and why.
+    """
+
+    anchor: str
+    title: str
+    tables: list[Table] = field(default_factory=list)
+    folded: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    lead: str = ""
+
+
+def table_sections(document: Document, pool: Pool) -> list[Section]:
+    """What can be shown without pictures; the terminal shows no more."""
+    success, ranking = success_tables(pool), ranking_tables(pool)
+    rounding = rounding_tables(pool)
+    open_ranks = sum(
+        headline_rank(pool) is not None and f"rank ≤ {headline_rank(pool)}" in t.title for t in success
+    )
+    lists = len(cutoffs(pool))
+    sections = [
+        Section("glance", "At a glance", _some(glance_table(pool))),
+        Section("success", "Success of the attacks", success[:open_ranks], success[open_ranks:]),
+        Section("accuracy", "Accuracy of the extractor", _some(accuracy_table(pool))),
+        Section("ranking", "Recommendation quality", ranking[:lists], ranking[lists:]),
+        Section(
+            "visibility",
+            "Imperceptibility and effect",
+            _some(visibility_table(pool, largest=True), effect_table(pool, largest=True)),
+            _some(visibility_table(pool), effect_table(pool)) if _several_eps(pool) else [],
+        ),
+        Section("rounding", "Rounding to 8 bits", rounding[:1], rounding[1:]),
+        Section("cost", "Time and work", _some(stage_table(document))),
+    ]
+    absent = {
+        "success": "No attack was run, so there is no success rate.",
+        "accuracy": "No accuracy was measured: the catalog has no labels, or the recipe did not ask for it.",
+        "ranking": "No recommender was evaluated.",
+        "visibility": "No attacked image was measured.",
+        "rounding": "Success after rounding was not measured.",
+    }
+    for section in sections:
+        if not section.tables and section.anchor in absent:
+            section.missing.append(absent[section.anchor])
+    return [section for section in sections if section.tables or section.missing]
+
+
+def all_sections(document: Document, pool: Pool, arrays: Mapping[str, np.ndarray]) -> list[Section]:
+    """Everything, tables and pictures, in the order of the page."""
+    found = table_sections(document, pool)
+    for section in found:
+        if section.anchor == "success":
+            section.plots.extend(eps_plots(pool) + step_plots(pool))
+    pairs, lost_pairs = cards(document, arrays)
+    tsne, lost_tsne = tsne_plot(document, arrays)
+    distance, lost_distance = distance_plot(document, arrays)
+    pictures = [
+        Section(
+            "examples", "Neighbour lists before and after", cards=pairs, missing=lost_pairs, lead=_PICKED
+        ),
+        Section("distances", "Distance to the target", plots=_some(distance), missing=lost_distance),
+        Section("embeddings", "Embeddings", plots=_some(tsne), missing=lost_tsne),
+    ]
+    for section, what in zip(pictures, ("example pairs", "distances", "embeddings"), strict=True):
+        if not section.cards and not section.plots and not section.missing:
+            section.missing.append(NO_EXHIBITS.format(what=what))
+    place = next((i for i, section in enumerate(found) if section.anchor == "cost"), len(found))
+    return found[:place] + pictures + found[place:]
+
+
+def _several_eps(pool: Pool) -> bool:
+    return len(pool.distinct("eps", metric=["ssim", "cosine_after"])) > 1
+
+
+def _some(*parts: T | None) -> list[T]:
+    return [part for part in parts if part is not None]

@@ -1,0 +1,153 @@
+"""Success rate of attacks: by defense and attack, over eps, at each rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import product
+
+from elliot_advrec.report.entries import EMPTY, percent
+from elliot_advrec.report.labels import (
+    EPS,
+    attack_name,
+    budget,
+    count,
+    name_of,
+    signed,
+    undefended_first,
+)
+from elliot_advrec.report.pooling import P_VALUE, Pool, Pooled
+from elliot_advrec.report.table import Block, Column, Entry, Table, table
+
+SIGNIFICANT = 0.05
+Scope = tuple[str | None, str | None, str | None]
+RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
+
+
+def headline_rank(pool: Pool) -> int | None:
+    """The rank shown first: 3, as in the literature, else the smallest one measured."""
+    ranks = sorted(rank for rank in pool.distinct("rank_min", metric=RATE) if rank is not None)
+    return None if not ranks else 3 if 3 in ranks else ranks[0]
+
+
+def scopes(pool: Pool) -> list[Scope]:
+    """The (recommender, threat, norm) of every separate success table."""
+    return list(
+        dict.fromkeys((c.key.recommender, c.key.threat, c.key.norm) for c in pool.select(metric=RATE))
+    )
+
+
+def success_tables(pool: Pool) -> list[Table]:
+    """One table a scope and rank; the headline rank comes first."""
+    return _tables(pool, _success)
+
+
+def rounding_tables(pool: Pool) -> list[Table]:
+    """The same after the attacked image was rounded to 8 bits a channel, with the change."""
+    return _tables(pool, _rounding)
+
+
+def _tables(pool: Pool, build: Callable[[Pool, Scope, int | None], Table | None]) -> list[Table]:
+    first = headline_rank(pool)
+    ranks = sorted(pool.distinct("rank_min", metric=RATE), key=lambda rank: (rank != first, rank or 0))
+    made = [build(pool, scope, rank) for rank, scope in product(ranks, scopes(pool))]
+    return [one for one in made if one is not None]
+
+
+def _where(scope: Scope, rank: int | None) -> dict[str, object]:
+    return {"recommender": scope[0], "threat": scope[1], "norm": scope[2], "rank_min": rank}
+
+
+def _title(pool: Pool, what: str, scope: Scope, rank: int | None) -> str:
+    """What is shown, and of the scope only what distinguishes it from other tables."""
+    parts = [what if rank is None else f"{what}, rank ≤ {rank}"]
+    several = scopes(pool)
+    for position, value in enumerate(scope):
+        if value is not None and len({other[position] for other in several}) > 1:
+            parts.append(name_of(value))
+    return " · ".join(parts)
+
+
+def _eps_columns(
+    pool: Pool, where: dict[str, object], metric: str
+) -> tuple[list[float | None], list[Column]]:
+    sizes = sorted(pool.distinct("eps", metric=metric, **where), key=lambda eps: -1 if eps is None else eps)
+    norm = where["norm"]
+    span = f"{EPS} ({name_of(str(norm))})" if norm else EPS
+    return sizes, [Column(budget(eps), span) for eps in sizes]
+
+
+def _attacks(
+    pool: Pool, where: dict[str, object], defense: str | None
+) -> list[tuple[str | None, int | None]]:
+    found = pool.select(metric=RATE, defense=defense, **where)
+    return list(dict.fromkeys((cell.key.attack, cell.key.steps) for cell in found))
+
+
+def _success(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
+    where = _where(scope, rank)
+    sizes, eps_columns = _eps_columns(pool, where, RATE)
+    blocks, marked = [], False
+    for defense in undefended_first(pool.distinct("defense", metric=RATE, **where)):
+        attacks = _attacks(pool, where, defense)
+        grid: dict[tuple[int, float | None], Pooled | None] = {
+            (row, eps): pool.one(metric=RATE, defense=defense, attack=a, steps=s, eps=eps, **where)
+            for row, (a, s) in enumerate(attacks)
+            for eps in sizes
+        }
+        rows = []
+        for row, (attack, steps) in enumerate(attacks):
+            entries = [Entry(attack_name(attack, steps)), _pairs([grid[row, eps] for eps in sizes])]
+            for eps in sizes:
+                cell = grid[row, eps]
+                rivals = [other.value for i in range(len(attacks)) if (other := grid[i, eps]) is not None]
+                p = pool.one(metric=P_VALUE, defense=defense, attack=attack, steps=steps, eps=eps, **where)
+                mark = "*" if p is not None and p.value < SIGNIFICANT else ""
+                marked |= bool(mark)
+                best = cell is not None and len(rivals) > 1 and cell.value == max(rivals) > min(rivals)
+                entries.append(percent(cell, strong=best, mark=mark))
+            rows.append(tuple(entries))
+        base = untouched(pool, where, defense)
+        level = "" if base is None else f" (untouched image: {percent(base).text} %)"
+        blocks.append(Block(name_of(defense) + level, tuple(rows)))
+    note = "Percent of pairs, 95 % interval below. Bold: the strongest attack on each defense."
+    star = f"* differs from undefended, Benjamini-Hochberg-corrected p < {SIGNIFICANT}." if marked else ""
+    columns = [Column("Attack", numeric=False), Column("Pairs"), *eps_columns]
+    return table(_title(pool, "Success rate", scope, rank), columns, blocks, (note, star))
+
+
+def untouched(pool: Pool, where: Mapping[str, object], defense: str | None) -> Pooled | None:
+    """How often the untouched image is there already: the level that success is to be read against.
+
+    Attacks on fewer pairs measure it on fewer, so the cell with the most pairs speaks.
+    """
+    same = {field: where[field] for field in ("recommender", "threat", "rank_min")}
+    cells = pool.select(metric=CLEAN, defense=defense, **same)
+    return max(cells, key=lambda cell: cell.n or 0, default=None)
+
+
+def _pairs(cells: list[Pooled | None]) -> Entry:
+    sizes = sorted({cell.n for cell in cells if cell is not None and cell.n is not None})
+    return Entry("–".join(dict.fromkeys(count(n) for n in (sizes[:1] + sizes[-1:])))) if sizes else EMPTY
+
+
+def _rounding(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
+    where = _where(scope, rank)
+    sizes, eps_columns = _eps_columns(pool, where, ROUNDED)
+    blocks = []
+    for defense in undefended_first(pool.distinct("defense", metric=ROUNDED, **where)):
+        rows = []
+        for attack, steps in _attacks(pool, where, defense):
+            entries = [Entry(attack_name(attack, steps))]
+            for eps in sizes:
+                key = {"defense": defense, "attack": attack, "steps": steps, "eps": eps, **where}
+                rounded, exact = pool.one(metric=ROUNDED, **key), pool.one(metric=RATE, **key)
+                entry = percent(rounded)
+                if rounded is not None and exact is not None:
+                    digits = len(entry.text.partition(".")[2])
+                    entry = Entry(entry.text, signed(100 * (rounded.value - exact.value), digits))
+                entries.append(entry)
+            rows.append(tuple(entries))
+        blocks.append(Block(name_of(defense), tuple(rows)))
+    columns = [Column("Attack", numeric=False), *eps_columns]
+    note = "Percent after rounding each pixel to 8 bits, with the change in percentage points below."
+    return table(_title(pool, "Success after rounding to 8 bits", scope, rank), columns, blocks, (note,))

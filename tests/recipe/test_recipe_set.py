@@ -1,0 +1,103 @@
+"""``--set`` and overlays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from elliot_advrec.errors import UserError
+from elliot_advrec.recipe import load
+
+Write = Callable[..., Path]
+
+
+@pytest.mark.parametrize(
+    "key", ["experiment.adversarial.attacks[1].steps", "adversarial.attacks.1.steps", "attacks.pgd.steps"]
+)
+def test_keys_may_be_long_or_short(write: Write, key: str) -> None:
+    assert load(write(), [f"{key}=7"]).adversarial.attacks[1].steps == 7
+
+
+def test_values_are_yaml(write: Write) -> None:
+    recipe = load(
+        write(), ["seeds=[1, 2]", "strict=true", "extractor.training.lr=1e-4", "attacks.fgsm.eps=[1/255]"]
+    )
+    ours = recipe.adversarial
+    assert (ours.seeds, ours.strict, ours.extractor.training.lr) == ((1, 2), True, 1e-4)
+    assert ours.attacks[0].budgets[0].eps == 1 / 255
+
+
+def test_elliots_keys_and_dotted_model_names(write: Write) -> None:
+    recipe = load(
+        write(), ["top_k=30", "models.external.ContentKNN.neighbors=9", 'models."external.MostPop"={}']
+    )
+    assert recipe.experiment.top_k == 30
+    assert [m.name for m in recipe.models] == ["ContentKNN", "MostPop"]
+    assert recipe.models[0].config.neighbors == 9
+
+
+def test_an_entry_that_is_only_a_name_takes_settings(write: Write) -> None:
+    recipe = load(write(), ["defenses.at.steps=3"])
+    assert recipe.adversarial.defenses[1].config.steps == 3
+
+
+def test_the_last_one_counts(write: Write) -> None:
+    assert load(write(), ["top_k=20", "top_k=30"]).experiment.top_k == 30
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("top_k", r"--set: 'top_k' is not of the form key=value"),
+        ("attacks.pdg.steps=3", r"there is no entry 'pdg'; did you mean 'pgd'\?"),
+        ("attacks[7].steps=3", r"there is no entry \[7\]; the list has 2"),
+        ("topk=3", r"--set topk=3: experiment.topk: unknown key 'topk'; did you mean 'top_k'\?"),
+        ("attacks.pgd.steps=0", r"--set attacks.pgd.steps=0: .*'steps' must be at least 1, got 0"),
+        ("seeds=[1,", r"--set seeds=\[1,.*not YAML"),
+        ("top_k[0]=3", r"position \[0\] of what is no list"),
+    ],
+)
+def test_bad_overrides_are_named(write: Write, assignment: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(write(), [assignment])
+
+
+def test_two_entries_of_one_name_are_set_by_position(write: Write) -> None:
+    path = write(("{preset: fgsm, eps: 0.03}", "{preset: pgd, steps: 9, eps: 0.03}"))
+    with pytest.raises(UserError, match="2 entries are called 'pgd'; name one by position"):
+        load(path, ["attacks.pgd.restarts=2"])
+    assert load(path, ["attacks[0].restarts=2"]).adversarial.attacks[0].config.restarts == 2
+
+
+def test_the_small_overlay_shrinks_what_each_part_has(write: Write) -> None:
+    full, small = (
+        load(write()).adversarial,
+        load(write(("users: 10", "users: 900")), overlay="small").adversarial,
+    )
+    assert small.catalog.config.users < 900
+    assert [d.kind for d in small.defenses] == [d.kind for d in full.defenses]
+    assert small.defenses[1].config.training.epochs == 1
+    assert all(attack.pairs == 12 for attack in small.attacks)
+    assert small.attacks[0].config == full.attacks[0].config  # FGSM has no steps to shorten
+
+
+def test_set_goes_over_an_overlay(write: Write) -> None:
+    assert load(write(), ["attacks.pgd.steps=5"], overlay="small").adversarial.attacks[1].steps == 5
+
+
+def test_attacks_that_an_overlay_makes_equal_are_kept_once(write: Write) -> None:
+    path = write(("steps: 4,", "steps: [16, 32, 64],"))
+    small = load(path, overlay="small").adversarial
+    assert [(a.name, a.steps) for a in small.attacks] == [("fgsm", None), ("pgd", 8)]
+
+
+def test_an_unknown_overlay_is_named(write: Write) -> None:
+    with pytest.raises(UserError, match=r"unknown overlay 'smal'; did you mean 'small'\?"):
+        load(write(), overlay="smal")
+
+
+def test_the_question_mark_is_for_overlays_alone(write: Write) -> None:
+    with pytest.raises(UserError, match=r"unknown key 'steps\?'"):
+        load(write(("steps: 4", '"steps?": 4')))
