@@ -64,7 +64,7 @@ def run(
     store: StoreAt = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is not run again."""
+    """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
     from elliot_advrec import report
     from elliot_advrec.console import ConsoleProgress
     from elliot_advrec.hosts import embedded
@@ -72,6 +72,7 @@ def run(
 
     loaded = load(recipe, _overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
+    quiet = quiet or not loaded.experiment.verbose
     progress: Progress = SILENT if quiet else ConsoleProgress()
     results = embedded.run(loaded, folder, device=device, store=store, progress=progress)
     if not quiet:
@@ -93,6 +94,7 @@ def check(
 ) -> None:
     """Validate RECIPE, resolve its presets and print the plan; run nothing."""
     from elliot_advrec.experiment import Store, make_plan, resolve_device
+    from elliot_advrec.hosts import embedded
     from elliot_advrec.recipe import load
 
     loaded = load(recipe, _overrides(sets, seed), preset)
@@ -101,7 +103,7 @@ def check(
         return
     target = resolve_device(device or loaded.adversarial.device)
     plan = make_plan(loaded, target.type)
-    kept = Store(store or (output or Path("results") / recipe.stem) / "store")
+    kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
     table = Table("stage", "in the store", "gradient evaluations", title=f"{loaded.name}: {plan.cells} cells")
     table.columns[2].justify = "right"
     total = missing = 0
@@ -109,7 +111,9 @@ def check(
         there = kept.entry(stage.kind, stage.key).record() is not None
         total += 1
         missing += not there
-        table.add_row(stage.label, "yes" if there else "no", f"{count:,}" if (count := plan.gradients(stage)) else "")
+        table.add_row(
+            stage.label, "yes" if there else "no", f"{count:,}" if (count := plan.gradients(stage)) else ""
+        )
     console = Console()
     console.print(table)
     console.print(

@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from elliot_advrec.errors import UserError
 
@@ -20,8 +22,11 @@ def disk_error(error: OSError, path: Path) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError("the disk is full", where=str(path), remedy="free space, or name another --output")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError("cannot be written", where=str(path), remedy="name an --output folder you may write to")
-    return UserError(f"cannot be written ({error.strerror or error})", where=str(path))
+        return UserError(
+            "cannot be written", where=str(path), remedy="name an --output folder you may write to"
+        )
+    reason = error.strerror or str(error)
+    return UserError(f"cannot be written ({reason})", where=str(path), remedy="name another --output")
 
 
 @contextmanager
@@ -58,6 +63,13 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented UTF-8 JSON, atomically; NaN and infinities are refused."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), "utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> None:
+    """Write ``arrays`` as one .npz without pickles, atomically."""
+    save: Any = np.savez_compressed if compressed else np.savez
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        save(stream, **arrays)
 
 
 def sha256(path: Path) -> str:

@@ -63,5 +63,7 @@ class Registry(Generic[P]):
                     remedy="repair or uninstall the package that provides it",
                 ) from error
         if not (isinstance(found, type) and issubclass(found, self.base)):
-            raise UserError(f"'{name}' is not a {self.kind}: it must subclass {self.base.__name__}", where=where)
+            raise UserError(
+                f"'{name}' is not a {self.kind}: it must subclass {self.base.__name__}", where=where
+            )
         return found

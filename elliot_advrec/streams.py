@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-
-
-def stream_seed(*parts: object) -> int:
-    """A 63-bit seed decided by ``parts`` alone (their ``str``), the same on every machine and run."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
 
 
 class Streams:

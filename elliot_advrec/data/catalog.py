@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from elliot_advrec.data.images import BadImage
 from elliot_advrec.data.pictures import Chosen, FilePicture, FilePictures, Picture
 from elliot_advrec.errors import UserError
-from elliot_advrec.files import atomic, write_json
+from elliot_advrec.files import write_arrays, write_json
 
 __all__ = ["SPLITS", "BadImage", "Catalog", "Chosen", "FilePicture", "FilePictures", "Picture", "Skipped"]
 
@@ -124,8 +124,7 @@ class Catalog:
         if self.attributes is not None:
             arrays["attributes_indptr"] = self.attributes.indptr
             arrays["attributes_indices"] = self.attributes.indices
-        with atomic(folder / "catalog.npz") as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+        write_arrays(folder / "catalog.npz", arrays, compressed=True)
         header = {
             "ids": self.ids,
             "categories": self.categories,

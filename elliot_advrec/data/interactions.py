@@ -18,7 +18,7 @@ from elliot_advrec.data.joining import join, join_files
 from elliot_advrec.data.splits import FixedFiles, Splitting, split
 from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
-from elliot_advrec.files import atomic, write_json
+from elliot_advrec.files import write_arrays, write_json
 
 if TYPE_CHECKING:
     from elliot_advrec.data.catalog import Catalog
@@ -58,8 +58,7 @@ class Interactions:
             if matrix is not None:
                 for field in FIELDS:
                     arrays[f"{part}.{field}"] = getattr(matrix, field)
-        with atomic(folder / "interactions.npz") as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub takes arrays for options
+        write_arrays(folder / "interactions.npz", arrays, compressed=True)
         header = {"users": self.users, "simulated": self.simulated, "notes": self.notes}
         write_json(folder / "interactions.json", header)
 

@@ -19,7 +19,7 @@ from PIL import Image
 from elliot_advrec.data.garments import FAMILIES, SHAPES, TEXTURES, Design, design, snapshot
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import disk_error
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 CATEGORIES: tuple[tuple[str, int], ...] = tuple(
     (name, kind)

@@ -17,7 +17,8 @@ from elliot_advrec.extractors.batches import Batch
 from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
-from elliot_advrec.streams import Streams, stream_seed
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.streams import Streams
 
 
 def adversarial_accuracy(

@@ -52,7 +52,7 @@ class TrainingDefense(Component, ABC):
     config_class: ClassVar[type[Config]] = DefenseConfig
     config: DefenseConfig
 
-    def __init__(self, config: DefenseConfig | None = None) -> None:
+    def __init__(self, config: Config | None = None) -> None:
         found = self.config_class() if config is None else config
         if not (isinstance(found, self.config_class) and isinstance(found, DefenseConfig)):
             raise TypeError(

@@ -1,10 +1,22 @@
 """The plan of a recipe, the store of finished stages, and the runner."""
 
+from elliot_advrec.experiment.lists import collect_lists
 from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.results import collect
-from elliot_advrec.experiment.runner import Finished, run_plan
-from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.runner import run_plan
+from elliot_advrec.experiment.stages import Finished, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.experiment.workspace import Workspace, resolve_device
 
-__all__ = ["Finished", "Plan", "Stage", "Store", "Workspace", "collect", "make_plan", "resolve_device", "run_plan"]
+__all__ = [
+    "Finished",
+    "Plan",
+    "Stage",
+    "Store",
+    "Workspace",
+    "collect",
+    "collect_lists",
+    "make_plan",
+    "resolve_device",
+    "run_plan",
+]

@@ -16,18 +16,19 @@ from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.experiment.stages import Outcome, Stage, row
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import FrozenExtractor
-from elliot_advrec.files import atomic
+from elliot_advrec.files import write_arrays
 from elliot_advrec.metrics import perceptual
 from elliot_advrec.metrics.rates import mean_interval, success_rate
 from elliot_advrec.progress import Progress
-from elliot_advrec.streams import Streams, stream_seed
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.streams import Streams
 from elliot_advrec.threats import Targets, Threat
 
 SHOWN = 32  # attacked images kept for the report's pictures
 
 
 def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on where it was."""
+    """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on there."""
     parts = stage.parts
     extractor_stage = stage.needs["extractor"]
     catalog_stage = extractor_stage.needs["catalog"]
@@ -57,23 +58,23 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
                 done = attack_batch(bench, some, Streams([stream_seed(seed, kind, a, t) for a, t in named]))
                 if start >= SHOWN:
                     del done["image"]
-                with atomic(path) as temporary, temporary.open("wb") as stream:
-                    np.savez(stream, **done)  # type: ignore[arg-type]
+                write_arrays(path, done)
             batches.append(done)
             advance(len(some))
     shown = np.concatenate([batch.pop("image") for batch in batches if "image" in batch])
     pairs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     judged = parts["threat"].judge(bench.embeddings, targets, pairs.pop("embedding"))
     judged_8bit = parts["threat"].judge(bench.embeddings, targets, pairs["embedding_8bit"])
-    pairs |= judged | {f"{name}_8bit": found for name, found in judged_8bit.items() if name.endswith("_after")}
+    pairs |= judged | {
+        f"{name}_8bit": found for name, found in judged_8bit.items() if name.endswith("_after")
+    }
     pairs |= {"attack_row": targets.attack, "target_row": targets.target}
-    for name, arrays in {"pairs": pairs, "images": {"image": shown}}.items():
-        with atomic(folder / f"{name}.npz") as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)
+    write_arrays(folder / "pairs.npz", pairs)
+    write_arrays(folder / "images.npz", {"image": shown})
     for path in folder.glob("batch*.npz"):
         path.unlink()
-    rows = success_rows(pairs, parts["threat"].config.rank_min) + cost_rows(pairs)
-    return Outcome(rows=rows, gradients=int(pairs["gradient_evaluations"].sum()))
+    # Success at each rank_min is counted when rows are collected: it decides nothing here.
+    return Outcome(rows=cost_rows(pairs), gradients=int(pairs["gradient_evaluations"].sum()))
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def attack_batch(bench: Bench, targets: Targets, streams: Streams) -> dict[str, 
     """One batch of pairs: attacked, rounded to 8 bits, embedded both ways.
 
     Returns:
-        Per-pair arrays: ``embedding`` of the image as the attack left it, ``embedding_8bit`` of the image as an
-        8-bit file holds it, sizes of the 8-bit perturbation, what the attack spent, and the 8-bit ``image``
-        (n, 3, S, S) itself.
+        Per-pair arrays: ``embedding`` of the image as the attack left it, ``embedding_8bit`` of the image as
+        an 8-bit file holds it, sizes of the 8-bit perturbation, what the attack spent, and the 8-bit
+        ``image`` (n, 3, S, S) itself.
     """
     clean = bench.pixels.floats(targets.attack).to(bench.device)
     loss = bench.threat.loss(bench.frozen, targets.attack, targets.target, bench.embeddings)
@@ -136,7 +137,16 @@ def cost_rows(pairs: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Means over pairs, with intervals, of distances, perturbation sizes and what was spent; median ranks."""
     found: list[dict[str, Any]] = []
     count = len(pairs["rank_after"])
-    for metric in ("cosine_before", "cosine_after", "ssim", "psnr", "linf", "l2", "gradient_evaluations", "queries"):
+    for metric in (
+        "cosine_before",
+        "cosine_after",
+        "ssim",
+        "psnr",
+        "linf",
+        "l2",
+        "gradient_evaluations",
+        "queries",
+    ):
         values = pairs[metric].astype(float)
         finite = values[np.isfinite(values)]  # PSNR of an unchanged image is infinite
         if len(finite):

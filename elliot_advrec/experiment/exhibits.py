@@ -11,8 +11,9 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.files import write_arrays
 from elliot_advrec.progress import Progress
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 LIST_LENGTH = 8
 TSNE_ITEMS = 1000
@@ -47,17 +48,23 @@ def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
         pairs = workspace.arrays(cell, "pairs.npz")
         tags = _tags(cell)
         distances.append(
-            {**tags, "before": album.add(pairs["cosine_before"]), "after": album.add(pairs["cosine_after"])}
+            {
+                **tags,
+                "before": album.add(1 - pairs["cosine_before"]),
+                "after": album.add(1 - pairs["cosine_after"]),
+            }
         )
     for cell in _largest(cells):
         examples.append(_example(workspace, cell, catalog, pixels, embeddings, album))
     tsne = [{**_tags(stage), **_tsne(catalog, embeddings, stage.parts["seed"], album)}]
-    np.savez_compressed(folder / "exhibits.npz", **album.arrays)
+    write_arrays(folder / "exhibits.npz", album.arrays, compressed=True)
     return Outcome(extra={"exhibits": {"examples": examples, "tsne": tsne, "distances": distances}})
 
 
 def _tags(stage: Stage) -> dict[str, Any]:
-    return {name: stage.tags[name] for name in ("defense", "attack", "eps", "steps", "seed") if name in stage.tags}
+    return {
+        name: stage.tags[name] for name in ("defense", "attack", "eps", "steps", "seed") if name in stage.tags
+    }
 
 
 def _largest(cells: list[Stage]) -> list[Stage]:
@@ -74,7 +81,12 @@ def _largest(cells: list[Stage]) -> list[Stage]:
 
 
 def _example(
-    workspace: Workspace, cell: Stage, catalog: Catalog, pixels: PixelFile, embeddings: np.ndarray, album: Album
+    workspace: Workspace,
+    cell: Stage,
+    catalog: Catalog,
+    pixels: PixelFile,
+    embeddings: np.ndarray,
+    album: Album,
 ) -> dict[str, Any]:
     pairs = workspace.arrays(cell, "pairs.npz")
     images = workspace.arrays(cell, "images.npz")["image"]

@@ -16,7 +16,7 @@ from elliot_advrec.files import sha256
 from elliot_advrec.progress import Progress
 from elliot_advrec.recipe import Recipe
 
-LISTED = 5  # bad images named in a note; all of them are in skipped.json
+LISTED = 5  # bad images named in a note; all of them are in pixels.json
 
 
 def interaction_settings(recipe: Recipe) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def interaction_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def make_catalog(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Decode every picture once into the pixel file; bad ones are listed and dropped (refused when strict)."""
+    """Decode every picture once to the pixel file; bad ones are listed and dropped, or refused if strict."""
     catalog, _, skipped = prepare(
         stage.parts["source"].catalog(),
         stage.parts["size"],
@@ -47,13 +47,13 @@ def make_catalog(workspace: Workspace, stage: Stage, folder: Path, progress: Pro
     notes = list(catalog.notes)
     if skipped:
         named = "; ".join(f"{bad.path} ({bad.reason})" for bad in skipped[:LISTED])
-        more = f"; and {len(skipped) - LISTED} more in skipped.json" if len(skipped) > LISTED else ""
-        notes.append(f"{len(skipped)} of {len(skipped) + len(catalog.ids)} images were skipped: {named}{more}.")
+        more = f"; and {len(skipped) - LISTED} more in pixels.json" if len(skipped) > LISTED else ""
+        notes.append(f"pictures that were skipped: {named}{more}")
     return Outcome(notes=notes, extra={"items": len(catalog.ids)})
 
 
 def make_interactions(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Read the interactions the recipe or the source names, or simulate them from visual taste; split them."""
+    """Read the interactions of the recipe or the source, or simulate them from visual taste; split them."""
     catalog = workspace.catalog(stage.needs["catalog"])
     experiment, source = stage.parts["experiment"], stage.parts["source"]
     given = experiment.data_config

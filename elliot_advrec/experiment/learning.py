@@ -15,6 +15,7 @@ from elliot_advrec.experiment.workspace import EXTRACTOR, Workspace
 from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.training import train
+from elliot_advrec.files import atomic
 from elliot_advrec.metrics.rates import wilson
 from elliot_advrec.progress import Progress
 
@@ -31,7 +32,7 @@ CLEAN = {
 
 
 def make_extractor(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Train the extractor, with the training defense if there is one, from scratch or from the clean weights."""
+    """Train the extractor, under the defense if there is one, from scratch or from the clean weights."""
     catalog = workspace.catalog(stage.needs["catalog"])
     pixels = workspace.pixels(stage.needs["catalog"])
     settings, seed = stage.parts["settings"], stage.parts["seed"]
@@ -51,9 +52,19 @@ def make_extractor(workspace: Workspace, stage: Stage, folder: Path, progress: P
         progress=progress,
     )
     extractor.save(folder / EXTRACTOR)
-    shutil.rmtree(folder / "training")
+    _keep_curves(folder)
     trained = int((catalog.split == "train").sum())
     return Outcome(gradients=trained * stage.gradients_per_picture, extra={"history": history.to_json()})
+
+
+def _keep_curves(folder: Path) -> None:
+    """Drop the state that only a killed training needs; TensorBoard's curves stay, in ``curves``."""
+    curves = list((folder / "training").glob("**/events.out.tfevents*"))
+    if curves:
+        (folder / "curves").mkdir(exist_ok=True)
+        for path in curves:
+            path.replace(folder / "curves" / path.name)
+    shutil.rmtree(folder / "training")
 
 
 def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
@@ -62,14 +73,20 @@ def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: 
     frozen = workspace.frozen(stage.needs["extractor"], stage.settings["precision"])
     count = len(pixels)
     shape = (count, frozen.embedding_dim)
-    out = np.lib.format.open_memmap(folder / "embeddings.npy", "w+", dtype=np.float32, shape=shape)
-    with progress.track("embedding", count) as advance, torch.no_grad():
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (
+        progress.track("embedding", count) as advance,
+        torch.no_grad(),
+        # Written in order, not through a memory map: on a full disk that would kill the process.
+        atomic(folder / "embeddings.npy") as temporary,
+        temporary.open("wb") as stream,
+    ):
+        np.lib.format.write_array_header_1_0(stream, header)
         for start in range(0, count, EMBED_BATCH):
             rows = np.arange(start, min(start + EMBED_BATCH, count))
             batch = pixels.floats(rows).to(workspace.device)
-            out[rows] = frozen.embed(batch).float().cpu().numpy()
+            stream.write(frozen.embed(batch).float().cpu().numpy().astype("<f4").tobytes())
             advance(len(rows))
-    out.flush()
     return Outcome()
 
 
@@ -81,17 +98,19 @@ def make_accuracy(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
     rows = np.flatnonzero(catalog.split == "test")
     if len(rows) == 0:
         return Outcome(notes=["The catalog has no test split: accuracy is not reported."])
-    where = {"device": workspace.device}
-    found = _rows(evaluate(frozen, catalog, pixels, rows, **where), CLEAN)
+    found = _rows(evaluate(frozen, catalog, pixels, rows, device=workspace.device), CLEAN)
     gradients = 0
     if catalog.categories:
         progress.say(f"  accuracy under PGD-{STEPS} at eps {EPS} of {len(rows)} test pictures")
         seed = stage.parts["seed"]
-        attacked = adversarial_accuracy(frozen, catalog, pixels, rows, eps=EPS, steps=STEPS, seed=seed, **where)
+        attacked = adversarial_accuracy(
+            frozen, catalog, pixels, rows, eps=EPS, steps=STEPS, seed=seed, device=workspace.device
+        )
         gradients = STEPS * attacked["n"]
         columns = {"attack": "pgd", "eps": EPS, "norm": "linf", "steps": STEPS}
         found += [
-            {**row, **columns, "metric": "adversarial_accuracy"} for row in _rows(attacked, {"accuracy": "category_n"})
+            {**row, **columns, "metric": "adversarial_accuracy"}
+            for row in _rows(attacked, {"accuracy": "category_n"})
         ]
     return Outcome(rows=found, gradients=gradients)
 

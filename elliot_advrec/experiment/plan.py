@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from elliot_advrec.attacks import ATTACKS
@@ -14,9 +15,10 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.inputs import interaction_settings
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
+from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec
 from elliot_advrec.recommenders import RECOMMENDERS
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import THREATS
 
 
@@ -26,7 +28,7 @@ class Plan:
 
     Attributes:
         stages: in an order in which every stage comes after all that it needs.
-        cells: how many (recommender, defense, threat, attack, budget) combinations are judged, over all seeds.
+        cells: how many (recommender, defense, threat, attack, budget) are judged, over all seeds.
     """
 
     stages: tuple[Stage, ...]
@@ -42,7 +44,7 @@ class Plan:
         return sum(self.gradients(stage) for stage in missing)
 
     def gradients(self, stage: Stage) -> int:
-        """Image-gradient evaluations of one stage, at most; reads the labels if it must know how many train."""
+        """Image-gradient evaluations of one stage, at most; reads the labels to know how many train."""
         if not stage.gradients_per_picture:
             return stage.gradients
         return stage.gradients_per_picture * self._training_pictures
@@ -116,7 +118,9 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
     adversarial = recipe.adversarial
     clean = _extractor(recipe, device, seed, catalog, None, None)
     for defense in adversarial.defenses:
-        extractor = clean if defense.kind == "none" else _extractor(recipe, device, seed, catalog, defense, clean)
+        extractor = (
+            clean if defense.kind == "none" else _extractor(recipe, device, seed, catalog, defense, clean)
+        )
         tags = {"defense": defense.name, "seed": seed}
         frozen = {"precision": adversarial.precision}
         embeddings = Stage(
@@ -139,7 +143,9 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
         for threat in adversarial.threats:
             for attack in adversarial.attacks:
                 if attack.defenses is None or defense.name in attack.defenses:
-                    yield from _cells(recipe, seed, defense, threat, attack, embeddings, extractor, recommenders)
+                    yield from _cells(
+                        recipe, seed, defense, threat, attack, embeddings, extractor, recommenders
+                    )
         cells = [
             stage
             for threat in adversarial.threats
@@ -155,8 +161,20 @@ def _extractor(
     recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
 ) -> Stage:
     settings = recipe.adversarial.extractor
-    described: dict[str, Any] = {"extractor": settings.model_dump(mode="json"), "seed": seed, "device": device}
-    parts: dict[str, Any] = {"settings": settings, "seed": seed, "defense": None, "training": settings.training}
+    described: dict[str, Any] = {
+        "extractor": settings.model_dump(mode="json"),
+        "seed": seed,
+        "device": device,
+    }
+    weights = Path(settings.weights)
+    if weights.is_file():  # by content: a file of the same name may be replaced
+        described["weights"] = sha256(weights)
+    parts: dict[str, Any] = {
+        "settings": settings,
+        "seed": seed,
+        "defense": None,
+        "training": settings.training,
+    }
     needs = {"catalog": catalog}
     label = f"extractor, seed {seed}"
     per_picture = 0
@@ -187,6 +205,7 @@ def _recommenders(
             "metrics": list(evaluation.simple_metrics),
             "relevance_threshold": evaluation.relevance_threshold,
             "top_k": recipe.experiment.top_k,
+            "save_recs": model.meta.save_recs,
         }
         needs = {"interactions": interactions}
         if kind.uses_images:
@@ -202,7 +221,13 @@ def _recommenders(
 
 
 def _attacks(
-    recipe: Recipe, seed: int, defense: Spec, threat: Spec, attack: AttackSpec, embeddings: Stage, extractor: Stage
+    recipe: Recipe,
+    seed: int,
+    defense: Spec,
+    threat: Spec,
+    attack: AttackSpec,
+    embeddings: Stage,
+    extractor: Stage,
 ) -> Iterator[Stage]:
     built = ATTACKS.get(attack.kind)(attack.config)
     goal = THREATS.get(threat.kind)(threat.config)

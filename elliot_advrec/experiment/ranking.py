@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.experiment.lists import write_lists
 from elliot_advrec.experiment.stages import Outcome, Stage, row
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.metrics.ranking import evaluate
@@ -20,7 +21,7 @@ def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress:
     recommender = stage.parts["model"](stage.parts["config"])
     recommender.fit(interactions, embeddings, seed=stage.parts["seed"], device=workspace.device)
     recommender.save(folder / "recommender")
-    return Outcome(rows=_rows(recommender, interactions, stage.parts["evaluation"], progress))
+    return _outcome(workspace, stage, recommender, interactions, folder, progress)
 
 
 def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
@@ -29,12 +30,22 @@ def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     attacked = workspace.arrays(stage.needs["attack"], "pairs.npz")
     recommender = workspace.recommender(fitted).with_items(attacked["attack_row"], attacked["embedding_8bit"])
     interactions = workspace.interactions(fitted.needs["interactions"])
-    return Outcome(rows=_rows(recommender, interactions, stage.parts["evaluation"], progress))
+    return _outcome(workspace, stage, recommender, interactions, folder, progress)
 
 
-def _rows(
-    recommender: Recommender, interactions: Interactions, evaluation: Any, progress: Progress
-) -> list[dict[str, Any]]:
+def _outcome(
+    workspace: Workspace,
+    stage: Stage,
+    recommender: Recommender,
+    interactions: Interactions,
+    folder: Path,
+    progress: Progress,
+) -> Outcome:
+    fitted = stage.needs.get("recommender", stage)
+    evaluation = stage.parts["evaluation"]
+    if fitted.settings["save_recs"]:
+        ids = workspace.catalog(fitted.needs["interactions"].needs["catalog"]).ids
+        write_lists(recommender, interactions, ids, fitted.settings["top_k"], folder)
     with progress.track("ranking users", len(interactions.users)) as advance:
         measured = evaluate(
             recommender,
@@ -44,8 +55,8 @@ def _rows(
             relevance_threshold=evaluation.relevance_threshold,
             advance=advance,
         )
-    found = []
+    found: list[dict[str, Any]] = []
     for metric, k in measured:
         rate = measured.rate(metric, k)
         found.append(row(metric, rate.value, k=k, ci_low=rate.low, ci_high=rate.high, n=rate.n))
-    return found
+    return Outcome(rows=found)

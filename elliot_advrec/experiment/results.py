@@ -11,14 +11,24 @@ import numpy as np
 import torch
 
 import elliot_advrec
+from elliot_advrec.experiment.attacking import success_rows
 from elliot_advrec.experiment.comparing import compare
-from elliot_advrec.experiment.runner import Finished
-from elliot_advrec.experiment.stages import complete
+from elliot_advrec.experiment.stages import Finished, complete
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.recipe import Recipe
 
 FORMAT = 1
-LIBRARIES = ("torch", "torchvision", "timm", "faiss-cpu", "numpy", "pandas", "scipy", "scikit-learn", "Pillow")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "faiss-cpu",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "Pillow",
+)
 
 
 def collect(
@@ -34,8 +44,11 @@ def collect(
     for done in finished:
         stage, record = done.stage, done.record
         notes += [note for note in record["notes"] if note not in notes]
-        owners = judged if stage.kind == "attack" else [stage.tags.get("recommender")]
-        rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in record["rows"]]
+        found, owners = record["rows"], [stage.tags.get("recommender")]
+        if stage.kind == "attack":
+            pairs = workspace.arrays(stage, "pairs.npz")
+            found, owners = success_rows(pairs, stage.parts["threat"].config.rank_min) + found, judged
+        rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in found]
         if stage.kind == "exhibits":
             for name, entries in record["exhibits"].items():
                 exhibits[name] += entries

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
 from elliot_advrec.experiment.ranking import make_recommender, make_rerank
-from elliot_advrec.experiment.stages import Outcome, Stage
+from elliot_advrec.experiment.stages import Finished, Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.progress import Progress
 
@@ -33,19 +32,12 @@ WORK: dict[str, Work] = {
 }
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A stage with the record it left in the store; ``cached`` when it was there before this run."""
-
-    stage: Stage
-    record: dict[str, Any]
-    cached: bool
-
-
 def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
     """Do what is missing and return every stage's record, in the plan's order."""
     finished = []
-    missing = [stage for stage in plan.stages if workspace.store.entry(stage.kind, stage.key).record() is None]
+    missing = [
+        stage for stage in plan.stages if workspace.store.entry(stage.kind, stage.key).record() is None
+    ]
     ahead = len({stage.key for stage in missing})
     if plan.stages and not ahead:
         progress.say("every stage is in the store already")

@@ -17,7 +17,7 @@ REVISION = {
     "embeddings": 1,
     "accuracy": 1,
     "recommender": 1,
-    "attack": 1,
+    "attack": 2,
     "rerank": 1,
     "exhibits": 1,
 }
@@ -68,6 +68,15 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     gradients: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stage with the record it left in the store; ``cached`` when it was there before this run."""
+
+    stage: Stage
+    record: dict[str, Any]
+    cached: bool
 
 
 def row(metric: str, value: float, **columns: Any) -> dict[str, Any]:

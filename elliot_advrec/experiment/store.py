@@ -72,6 +72,9 @@ class Store:
         """
         try:
             entry.partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, entry.partial) from error
+        try:
             with (entry.partial.parent / f".{entry.key}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # released by the kernel even after kill -9
                 entry.partial.mkdir(exist_ok=True)

@@ -44,7 +44,9 @@ def resolve_device(name: str) -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             found = "PyTorch finds no GPU" if count == 0 else f"PyTorch finds {count} GPU(s)"
-            raise UserError(f"device '{name}' is not there: {found}", remedy="use --device auto or --device cpu")
+            raise UserError(
+                f"device '{name}' is not there: {found}", remedy="use --device auto or --device cpu"
+            )
     return device
 
 

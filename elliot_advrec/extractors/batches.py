@@ -14,7 +14,7 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.extractor import Extractor
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from elliot_advrec.errors import UserError
@@ -24,7 +24,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) 
     # Cloned because safetensors refuses tensors that share memory, which tied weights do.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with atomic(path) as temporary:
-        save_file(plain, temporary, metadata={"json": json.dumps(header, allow_nan=False)})
+        # Not save_file, whose own error type hides that the disk is full.
+        temporary.write_bytes(save(plain, metadata={"json": json.dumps(header, allow_nan=False)}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -28,7 +28,8 @@ from elliot_advrec.extractors.losses import classification_loss
 from elliot_advrec.extractors.optimiser import Optimiser
 from elliot_advrec.extractors.resume import TrainingState, fingerprint
 from elliot_advrec.progress import SILENT, Progress
-from elliot_advrec.streams import Streams, stream_seed
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.streams import Streams
 
 
 class Defense(Protocol):

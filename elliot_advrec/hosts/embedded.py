@@ -7,12 +7,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from elliot_advrec import report
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment import Store, Workspace, collect, make_plan, resolve_device, run_plan
-from elliot_advrec.files import atomic, disk_error, write_json
+from elliot_advrec.experiment import (
+    Store,
+    Workspace,
+    collect,
+    collect_lists,
+    make_plan,
+    resolve_device,
+    run_plan,
+)
+from elliot_advrec.files import atomic, disk_error, write_arrays, write_json
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
@@ -27,11 +33,11 @@ def run(
     store: Path | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Run ``recipe`` and write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
+    """Run ``recipe``; write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
 
     Args:
         device: overrides the recipe's.
-        store: folder of finished stages; ``output/store`` unless named.
+        store: folder of finished stages; see ``store_folder``.
 
     Returns:
         The results document.
@@ -42,15 +48,21 @@ def run(
     target = resolve_device(device or recipe.adversarial.device)
     plan = make_plan(recipe, target.type)
     check_writable(output)
-    workspace = Workspace(Store(store or output / "store"), target, recipe.adversarial.workers)
+    workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
     finished = run_plan(plan, workspace, progress)
     results, arrays = collect(recipe, finished, workspace)
+    write_arrays(output / "exhibits.npz", arrays, compressed=True)
     write_json(output / "results.json", results)
-    with atomic(output / "exhibits.npz") as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
     progress.say("writing the report")
-    report.write(output, results, arrays)
+    experiment = recipe.experiment
+    report.write(output, results, arrays, performance=experiment.path_output_rec_performance)
+    collect_lists(finished, workspace, experiment.path_output_rec_result or output / "recs")
     return results
+
+
+def store_folder(recipe: Recipe, output: Path, named: Path | None) -> Path:
+    """Where finished stages, trained weights among them, are kept: ``--store``, else Elliot's weight folder."""
+    return named or recipe.experiment.path_output_rec_weight or output / "store"
 
 
 def check_writable(folder: Path) -> None:
@@ -60,7 +72,9 @@ def check_writable(folder: Path) -> None:
         UserError: ``folder`` cannot be made or written, or its disk is (nearly) full.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError("the output is a file, not a folder", where=str(folder), remedy="name another --output")
+        raise UserError(
+            "the output is a file, not a folder", where=str(folder), remedy="name another --output"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -121,7 +121,7 @@ class Experiment(Config):
     path_output_rec_result: Path | None = None
     """Folder of the recommendation lists that a model's ``meta.save_recs`` asks for."""
     path_output_rec_weight: Path | None = None
-    """Elliot's folder of weights; the embedded host keeps them in its store of stages."""
+    """Folder of weights: the store of finished stages, where ``--store`` names no other."""
     path_output_rec_performance: Path | None = None
     """Folder of the performance tables."""
     external_models_path: Path | None = None

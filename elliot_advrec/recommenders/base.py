@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from elliot_advrec.component import Component, Config, validate
@@ -84,7 +84,8 @@ class Recommender(Component, ABC):
         """Write ``recommender.safetensors`` and ``recommender.json`` into ``folder``."""
         arrays = {name: np.ascontiguousarray(array) for name, array in self._state().items()}
         with atomic(folder / "recommender.safetensors") as temporary:
-            save_file(arrays, temporary)
+            # Not save_file, whose own error type hides that the disk is full.
+            temporary.write_bytes(save(arrays))
         header = {"recommender": type(self).__name__, "config": self.config.model_dump(mode="json")}
         write_json(folder / "recommender.json", header)
 

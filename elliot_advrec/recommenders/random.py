@@ -8,7 +8,8 @@ from torch import Tensor
 
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.recommenders.base import Recommender
-from elliot_advrec.streams import Streams, stream_seed
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.streams import Streams
 
 
 class Random(Recommender):

@@ -19,13 +19,20 @@ from elliot_advrec.report.tsv import write_tsvs
 __all__ = ["FORMAT", "load", "terminal", "write"]
 
 
-def write(folder: Path, results: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[Path]:
+def write(
+    folder: Path,
+    results: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    performance: Path | None = None,
+) -> list[Path]:
     """Write ``report.html`` and ``performance/*.tsv`` into ``folder``.
 
     Args:
         folder: the output folder of the experiment, which holds ``results.json``.
         results: what ``results.json`` holds.
         arrays: what ``exhibits.npz`` holds, by name; empty where there are no pictures.
+        performance: where the TSVs go instead of ``folder/performance``.
 
     Returns:
         The paths written, the page first.
@@ -39,4 +46,4 @@ def write(folder: Path, results: Mapping[str, Any], arrays: Mapping[str, np.ndar
     target = folder / "report.html"
     with atomic(target) as temporary:
         temporary.write_text(html, "utf-8")
-    return [target, *write_tsvs(folder / "performance", document, pool)]
+    return [target, *write_tsvs(performance or folder / "performance", document, pool)]

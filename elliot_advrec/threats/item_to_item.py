@@ -11,7 +11,7 @@ from torch.nn import functional
 from elliot_advrec.attacks.problem import Loss
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.base import Embedder, Targets, Threat
 from elliot_advrec.threats.ranks import neighbour_ranks
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.garments import FAMILIES, SHAPES, TEXTURES, Design, cutout, picture, snapshot
+from elliot_advrec.data.garments import FAMILIES, SHAPES, TEXTURES, Design, Drawn, cutout, picture, snapshot
 from elliot_advrec.data.garments.geometry import band, outline, symmetric
 from elliot_advrec.data.garments.textures import TILE, tile
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources import SOURCES
-from elliot_advrec.data.sources.synthetic import Drawn, Synthetic, SyntheticConfig
+from elliot_advrec.data.sources.synthetic import Synthetic, SyntheticConfig
 from elliot_advrec.errors import UserError
 
 

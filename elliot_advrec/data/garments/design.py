@@ -9,7 +9,7 @@ import numpy as np
 from elliot_advrec.data.garments.palette import FAMILIES
 from elliot_advrec.data.garments.shapes import SHAPES
 from elliot_advrec.data.garments.textures import TEXTURES
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 REVISION = 1
 """Raised whenever the same stream would give another picture, so that cached pixels are drawn anew."""

@@ -17,7 +17,7 @@ from elliot_advrec.data.garments.geometry import Garment, Part
 from elliot_advrec.data.garments.palette import BUTTON, PALE, colours, main_colour
 from elliot_advrec.data.garments.shapes import SHAPES
 from elliot_advrec.data.garments.textures import TEXTURES, TILE, tile
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 _OVERSAMPLING = 2
 _TRIM, _INSIDE, _PALE, _BUTTON = 9, 10, 11, 12

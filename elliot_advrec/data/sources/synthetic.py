@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +12,10 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.component import Config
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.garments import FAMILIES, REVISION, SHAPES, TEXTURES, Design, design, picture
+from elliot_advrec.data.garments import FAMILIES, REVISION, SHAPES, TEXTURES, Drawn
 from elliot_advrec.data.sources.base import Source
 from elliot_advrec.data.taste import simulate
-from elliot_advrec.streams import stream_seed
+from elliot_advrec.seeding import stream_seed
 
 VALIDATION_SHARE, TEST_SHARE = 0.1, 0.2
 
@@ -54,37 +53,6 @@ class SyntheticConfig(Config):
                 f"got [{least}, {most}]"
             )
         return self
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture that is drawn when it is asked for; small, picklable, the same in every process.
-
-    Args:
-        seed, row, categories, textures, colours, mixed: what ``design`` takes.
-    """
-
-    seed: int
-    row: int
-    categories: int
-    textures: int
-    colours: int
-    mixed: float
-
-    def design(self) -> Design:
-        """What the picture shows."""
-        return design(
-            self.seed,
-            self.row,
-            categories=self.categories,
-            textures=self.textures,
-            colours=self.colours,
-            mixed=self.mixed,
-        )
-
-    def load(self, size: int) -> np.ndarray:
-        """(size, size, 3) uint8 RGB."""
-        return picture(self.design(), size)
 
 
 class Synthetic(Source):
