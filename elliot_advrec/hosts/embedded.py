@@ -61,7 +61,7 @@ def run(
 
 
 def store_folder(recipe: Recipe, output: Path, named: Path | None) -> Path:
-    """Where finished stages, trained weights among them, are kept: ``--store``, else Elliot's weight folder."""
+    """Where finished stages and trained weights are kept: ``--store``, else the recipe's weight folder."""
     return named or recipe.experiment.path_output_rec_weight or output / "store"
 
 

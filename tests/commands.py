@@ -1,0 +1,125 @@
+"""Calls of the ``elliot`` command for tests, some of them in processes that kill themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call() -> int:
+    """The exit code of ``main()``."""
+    from elliot_advrec.cli import main
+
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def start(
+    arguments: Sequence[object], log: Path, killed: tuple[str, str, int] | None = None
+) -> BaseProcess:
+    """``elliot`` with ``arguments`` in a process of its own, which writes what it says to ``log``.
+
+    The processes are forked from one that has imported everything and run nothing, so each starts at once.
+
+    Args:
+        killed: (kind of stage, moment, how many of that kind go well first); see ``_arm``.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["imported"])
+    process = context.Process(target=_child, args=([str(a) for a in arguments], str(log), killed))
+    process.start()
+    return process
+
+
+def _child(arguments: list[str], log: str, killed: tuple[str, str, int] | None) -> None:
+    with Path(log).open("ab") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    if killed is not None:
+        _arm(*killed)
+    sys.argv = ["elliot", *arguments]
+    sys.exit(call())
+
+
+def _arm(kind: str, moment: str, after: int) -> None:
+    """Have this process end by SIGKILL, as ``kill -9`` or a power cut would end it.
+
+    Args:
+        kind: kind of the stage that it dies in.
+        moment: ``begin``: nothing is done yet; ``middle``: at the second report of progress (or the last, if
+            there is one only); ``end``: all files are written; ``commit``: the record is written as well.
+        after: how many stages of that kind go well first.
+    """
+    from elliot_advrec.experiment import runner, store
+
+    work, write_json, count = runner.WORK[kind], store.write_json, 0
+
+    def write_and_die(path: Path, record: Any) -> None:
+        write_json(path, record)
+        _die()
+
+    def dying(workspace: Any, stage: Any, folder: Path, progress: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count <= after:
+            return work(workspace, stage, folder, progress)
+        if moment == "begin":
+            _die()
+        outcome = work(workspace, stage, folder, _Fuse(progress) if moment == "middle" else progress)
+        if moment == "commit":
+            store.write_json = write_and_die
+            return outcome
+        return _die()
+
+    runner.WORK[kind] = dying
+
+
+class _Fuse:
+    """A progress that dies at its second report."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.reports = inner, 0
+
+    def say(self, message: str) -> None:
+        self.inner.say(message)
+
+    def track(self, description: str, total: int) -> AbstractContextManager[Advance]:
+        return self._track()
+
+    @contextmanager
+    def _track(self) -> Iterator[Advance]:
+        def advance(units: int) -> None:
+            self.reports += 1
+            if self.reports == 2:
+                _die()
+
+        yield advance
+
+
+def _die() -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
