@@ -49,6 +49,9 @@ def start(
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["imported"])
+    # The server that forks does not get this process's sys.path before Python 3.13.
+    here = Path(__file__).resolve().parent
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
     process = context.Process(target=_child, args=([str(a) for a in arguments], str(log), killed))
     process.start()
     return process
@@ -69,8 +72,8 @@ def _arm(kind: str, moment: str, after: int) -> None:
 
     Args:
         kind: kind of the stage that it dies in.
-        moment: ``begin``: nothing is done yet; ``middle``: at the second report of progress (or the last, if
-            there is one only); ``end``: all files are written; ``commit``: the record is written as well.
+        moment: ``begin``: nothing is done yet; ``report 3``: at the third report of progress; ``end``: all
+            files are written; ``commit``: the record is written as well.
         after: how many stages of that kind go well first.
     """
     from elliot_advrec.experiment import runner, store
@@ -88,7 +91,8 @@ def _arm(kind: str, moment: str, after: int) -> None:
             return work(workspace, stage, folder, progress)
         if moment == "begin":
             _die()
-        outcome = work(workspace, stage, folder, _Fuse(progress) if moment == "middle" else progress)
+        fuse = int(moment.removeprefix("report ")) if moment.startswith("report ") else 0
+        outcome = work(workspace, stage, folder, _Fuse(progress, fuse) if fuse else progress)
         if moment == "commit":
             store.write_json = write_and_die
             return outcome
@@ -98,10 +102,10 @@ def _arm(kind: str, moment: str, after: int) -> None:
 
 
 class _Fuse:
-    """A progress that dies at its second report."""
+    """A progress that dies at one of its reports, counted from one."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.reports = inner, 0
+    def __init__(self, inner: Any, last: int) -> None:
+        self.inner, self.left = inner, last
 
     def say(self, message: str) -> None:
         self.inner.say(message)
@@ -112,8 +116,8 @@ class _Fuse:
     @contextmanager
     def _track(self) -> Iterator[Advance]:
         def advance(units: int) -> None:
-            self.reports += 1
-            if self.reports == 2:
+            self.left -= 1
+            if self.left == 0:
                 _die()
 
         yield advance

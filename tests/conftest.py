@@ -11,16 +11,16 @@ import os
 # Before torch is imported: one thread gives the same numbers on every machine, and leaves the others alone.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import logging  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import warnings  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
+import logging
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import pytest  # noqa: E402
-from commands import Called, call  # noqa: E402
+import pytest
+from commands import Called, call
 
 Elliot = Callable[..., Called]
 

@@ -31,7 +31,7 @@ DEFENSES = [
     {"preset": "cat", "steps": 2, "training": {"epochs": 2}},
 ]
 ATTACKS = [
-    {"preset": "fgsm", "eps": [0.03, 0.1]},
+    {"preset": "fgsm", "eps": [0.01, 0.03]},
     {"preset": "pgd", "steps": 3, "eps": 0.05},
     {"preset": "cw", "steps": 6, "eps": 0.05, "pairs": 4},
 ]

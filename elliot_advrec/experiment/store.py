@@ -40,6 +40,9 @@ class Entry:
 
     def commit(self, record: dict[str, Any]) -> None:
         """Finish the stage: list its files with their sizes, write the record, move into place."""
+        for left in (RECORD, ".*.tmp"):  # of a run that was killed in the middle of writing
+            for path in self.partial.rglob(left):
+                path.unlink()
         files = {
             str(path.relative_to(self.partial)): path.stat().st_size
             for path in sorted(self.partial.rglob("*"))

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recipes import matrix, save, small
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Store, make_plan
 from elliot_advrec.recipe import load
+from recipes import matrix, save, small
 
 ALL = {
     "catalog",

@@ -1,0 +1,167 @@
+"""Each stage of a recipe, with all that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from elliot_advrec.attacks import ATTACKS
+from elliot_advrec.defenses import DEFENSES
+from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.recipe import AttackSpec, Recipe, Spec
+from elliot_advrec.recommenders import RECOMMENDERS
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.threats import THREATS
+
+
+def extractor_stage(
+    recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
+) -> Stage:
+    settings = recipe.adversarial.extractor
+    described: dict[str, Any] = {
+        "extractor": settings.model_dump(mode="json"),
+        "seed": seed,
+        "device": device,
+    }
+    weights = Path(settings.weights)
+    if weights.is_file():  # by content: a file of the same name may be replaced
+        described["weights"] = sha256(weights)
+    parts: dict[str, Any] = {
+        "settings": settings,
+        "seed": seed,
+        "defense": None,
+        "training": settings.training,
+    }
+    needs = {"catalog": catalog}
+    label = f"extractor, seed {seed}"
+    per_picture = 0
+    if defense is not None:
+        config = defense.config
+        described |= {"defense": defense.kind, "config": config.model_dump(mode="json")}
+        built = DEFENSES.get(defense.kind)(config)
+        parts |= {"defense": built, "training": built.training(settings.training)}
+        label = f"extractor with {defense.name}, seed {seed}"
+        if built.start == "clean" and clean is not None:
+            needs["clean"] = clean
+        epochs = parts["training"].epochs
+        per_picture = sum(built.gradient_evaluations(epoch / epochs) for epoch in range(epochs))
+    return Stage("extractor", label, described, needs, {}, parts, gradients_per_picture=per_picture)
+
+
+def recommender_stages(
+    recipe: Recipe, seed: int, tags: dict[str, Any], interactions: Stage, embeddings: Stage
+) -> Iterator[Stage]:
+    evaluation = recipe.experiment.evaluation
+    for model in recipe.models:
+        kind = RECOMMENDERS.get(model.kind)
+        settings = {
+            "model": model.kind,
+            "config": model.config.model_dump(mode="json"),
+            "seed": seed,
+            "cutoffs": list(evaluation.cutoffs),
+            "metrics": list(evaluation.simple_metrics),
+            "relevance_threshold": float(evaluation.relevance_threshold),
+            "top_k": recipe.experiment.top_k,
+            "save_recs": model.meta.save_recs,
+        }
+        needs = {"interactions": interactions}
+        if kind.uses_images:
+            needs["embeddings"] = embeddings
+        yield Stage(
+            "recommender",
+            f"recommender {model.name} over {tags['defense']}, seed {seed}",
+            settings,
+            needs,
+            {**tags, "recommender": model.name},
+            {"model": kind, "config": model.config, "seed": seed, "evaluation": evaluation},
+        )
+
+
+def attack_stages(
+    recipe: Recipe,
+    seed: int,
+    defense: Spec,
+    threat: Spec,
+    attack: AttackSpec,
+    embeddings: Stage,
+    extractor: Stage,
+) -> Iterator[Stage]:
+    built = ATTACKS.get(attack.kind)(attack.config)
+    goal = THREATS.get(threat.kind)(threat.config)
+    pairs = min(goal.pairs, attack.pairs or goal.pairs)
+    for budget in attack.budgets:
+        steps = getattr(attack.config, "steps", 1)
+        yield Stage(
+            "attack",
+            f"{attack.name} {steps} eps {budget.eps:g} on {defense.name}, seed {seed}",
+            {
+                "threat": threat.kind,
+                "goal": threat.config.model_dump(mode="json", exclude={"rank_min", "pairs"}),
+                "pairs": pairs,
+                "attack": attack.kind,
+                "config": attack.config.model_dump(mode="json"),
+                "norm": budget.norm,
+                "eps": budget.eps,
+                "seed": seed,
+                "precision": recipe.adversarial.precision,
+                "batch_size": recipe.adversarial.batch_size,
+            },
+            {"embeddings": embeddings, "extractor": extractor},
+            {
+                "defense": defense.name,
+                "threat": threat.name,
+                "attack": attack.name,
+                "eps": budget.eps,
+                "norm": budget.norm,
+                "steps": steps,
+                "seed": seed,
+            },
+            {
+                "attack": built,
+                "threat": goal,
+                "budget": budget,
+                "pairs": pairs,
+                "seed": stream_seed("pairs", threat.kind, seed),
+                "batch_size": recipe.adversarial.batch_size,
+            },
+            pairs * built.gradient_evaluations(),
+        )
+
+
+def rerank_stages(recipe: Recipe, attacked: Stage, recommenders: list[Stage]) -> Iterator[Stage]:
+    judged = [stage for stage in recommenders if stage.parts["model"].uses_images]
+    if not judged:
+        raise UserError(
+            f"threat '{attacked.tags['threat']}' attacks through images, and no recommender of the recipe "
+            "uses images",
+            where=f"{recipe.path}: experiment.models",
+            remedy="add external.ContentKNN",
+        )
+    for recommender in judged:
+        name = recommender.tags["recommender"]
+        yield Stage(
+            "rerank",
+            f"re-ranking {name} under {attacked.label}",
+            {},
+            {"recommender": recommender, "attack": attacked},
+            {**attacked.tags, "recommender": name},
+            dict(recommender.parts),
+        )
+
+
+def exhibits_stage(
+    seed: int, defense: Spec, embeddings: Stage, catalog: Stage, attacks: list[Stage]
+) -> Stage:
+    return Stage(
+        "exhibits",
+        f"pictures of {defense.name}, seed {seed}",
+        {"seed": seed, "cells": [dict(attack.tags) for attack in attacks]},
+        {
+            "embeddings": embeddings,
+            "catalog": catalog,
+            **{f"attack{number:03d}": attack for number, attack in enumerate(attacks)},
+        },
+        {"defense": defense.name, "seed": seed},
+        {"seed": seed, "cells": attacks},
+    )
