@@ -20,7 +20,7 @@ class AdversarialTrainingConfig(AdversaryConfig):
 
     warmup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Share of the training in which eps grows from 0 to its full size; 0: full from the start, as in the
-    paper. Few pictures and random or clean weights can collapse to one category under the full eps at once."""
+    paper. Few pictures can collapse to one category under the full eps at once."""
 
 
 class AdversarialTraining(TrainingDefense):

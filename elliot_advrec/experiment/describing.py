@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec
 from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.seeding import stream_seed
@@ -18,6 +20,7 @@ from elliot_advrec.threats import THREATS
 def extractor_stage(
     recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
 ) -> Stage:
+    """The training of one extractor, clean or under a defense."""
     settings = recipe.adversarial.extractor
     described: dict[str, Any] = {
         "extractor": settings.model_dump(mode="json"),
@@ -52,6 +55,7 @@ def extractor_stage(
 def recommender_stages(
     recipe: Recipe, seed: int, tags: dict[str, Any], interactions: Stage, embeddings: Stage
 ) -> Iterator[Stage]:
+    """Each model of the recipe over one extractor's embeddings."""
     evaluation = recipe.experiment.evaluation
     for model in recipe.models:
         kind = RECOMMENDERS.get(model.kind)
@@ -87,6 +91,7 @@ def attack_stages(
     embeddings: Stage,
     extractor: Stage,
 ) -> Iterator[Stage]:
+    """One attack on one defense, a stage for each budget."""
     built = ATTACKS.get(attack.kind)(attack.config)
     goal = THREATS.get(threat.kind)(threat.config)
     pairs = min(goal.pairs, attack.pairs or goal.pairs)
@@ -130,6 +135,7 @@ def attack_stages(
 
 
 def rerank_stages(recipe: Recipe, attacked: Stage, recommenders: list[Stage]) -> Iterator[Stage]:
+    """Each recommender that uses images, over the catalog with the attacked ones in it."""
     judged = [stage for stage in recommenders if stage.parts["model"].uses_images]
     if not judged:
         raise UserError(
@@ -153,6 +159,7 @@ def rerank_stages(recipe: Recipe, attacked: Stage, recommenders: list[Stage]) ->
 def exhibits_stage(
     seed: int, defense: Spec, embeddings: Stage, catalog: Stage, attacks: list[Stage]
 ) -> Stage:
+    """The pictures of one defense, from all that it was attacked with."""
     return Stage(
         "exhibits",
         f"pictures of {defense.name}, seed {seed}",

@@ -116,11 +116,9 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
     adversarial = recipe.adversarial
     clean = extractor_stage(recipe, device, seed, catalog, None, None)
     for defense in adversarial.defenses:
-        extractor = (
-            clean
-            if defense.kind == "none"
-            else extractor_stage(recipe, device, seed, catalog, defense, clean)
-        )
+        extractor = clean
+        if defense.kind != "none":
+            extractor = extractor_stage(recipe, device, seed, catalog, defense, clean)
         tags = {"defense": defense.name, "seed": seed}
         frozen = {"precision": adversarial.precision}
         embeddings = Stage(
