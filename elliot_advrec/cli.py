@@ -78,7 +78,7 @@ def run(
     if not quiet:
         console = Console()
         console.print(report.terminal(results))
-        console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False)
+        console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -121,6 +121,7 @@ def check(
         f"{plan.gradients_missing(kept):,}",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -23,7 +23,7 @@ class ConsoleProgress:
 
     def say(self, message: str) -> None:
         stamp = "" if self.console.is_terminal else time.strftime("%H:%M:%S ")
-        self.console.print(f"{stamp}{message}", markup=False, highlight=False)
+        self.console.print(f"{stamp}{message}", markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:

@@ -37,68 +37,106 @@ def call() -> int:
     return 0
 
 
-def start(
-    arguments: Sequence[object], log: Path, killed: tuple[str, str, int] | None = None
-) -> BaseProcess:
+@dataclass(frozen=True)
+class Kill:
+    """The process ends by SIGKILL, as ``kill -9`` or a power cut would end it.
+
+    Attributes:
+        kind: kind of the stage that it dies in.
+        moment: ``begin``: nothing is done yet; ``report 3``: at the third report of progress; ``end``: all
+            files are written; ``commit``: the record is written as well.
+        after: how many stages of that kind go well first.
+    """
+
+    kind: str
+    moment: str
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The disk fills up just before a stage.
+
+    Attributes:
+        kind: kind of that stage.
+        disk: where ``ballast`` is written.
+        left: bytes that stay free.
+    """
+
+    kind: str
+    disk: Path
+    left: int
+
+
+Fault = Kill | Fill
+
+
+def start(arguments: Sequence[object], log: Path, fault: Fault | None = None) -> BaseProcess:
     """``elliot`` with ``arguments`` in a process of its own, which writes what it says to ``log``.
 
     The processes are forked from one that has imported everything and run nothing, so each starts at once.
-
-    Args:
-        killed: (kind of stage, moment, how many of that kind go well first); see ``_arm``.
+    ``fault`` is what befalls it.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["imported"])
     # The server that forks does not get this process's sys.path before Python 3.13.
     here = Path(__file__).resolve().parent
     os.environ["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
-    process = context.Process(target=_child, args=([str(a) for a in arguments], str(log), killed))
+    process = context.Process(target=_child, args=([str(a) for a in arguments], str(log), fault))
     process.start()
     return process
 
 
-def _child(arguments: list[str], log: str, killed: tuple[str, str, int] | None) -> None:
+def _child(arguments: list[str], log: str, fault: Fault | None) -> None:
     with Path(log).open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
-    if killed is not None:
-        _arm(*killed)
+    if isinstance(fault, Kill):
+        _kill(fault)
+    if isinstance(fault, Fill):
+        _fill(fault)
     sys.argv = ["elliot", *arguments]
     sys.exit(call())
 
 
-def _arm(kind: str, moment: str, after: int) -> None:
-    """Have this process end by SIGKILL, as ``kill -9`` or a power cut would end it.
-
-    Args:
-        kind: kind of the stage that it dies in.
-        moment: ``begin``: nothing is done yet; ``report 3``: at the third report of progress; ``end``: all
-            files are written; ``commit``: the record is written as well.
-        after: how many stages of that kind go well first.
-    """
+def _kill(fault: Kill) -> None:
     from elliot_advrec.experiment import runner, store
 
-    work, write_json, count = runner.WORK[kind], store.write_json, 0
+    work, write_json, left = runner.WORK[fault.kind], store.write_json, fault.after
 
-    def write_and_die(path: Path, record: Any) -> None:
-        write_json(path, record)
+    def write_and_die(path: Path, value: Any) -> None:
+        write_json(path, value)
         _die()
 
     def dying(workspace: Any, stage: Any, folder: Path, progress: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count <= after:
+        nonlocal left
+        left -= 1
+        if left >= 0:
             return work(workspace, stage, folder, progress)
-        if moment == "begin":
+        if fault.moment == "begin":
             _die()
-        fuse = int(moment.removeprefix("report ")) if moment.startswith("report ") else 0
+        fuse = int(fault.moment.removeprefix("report ")) if fault.moment.startswith("report ") else 0
         outcome = work(workspace, stage, folder, _Fuse(progress, fuse) if fuse else progress)
-        if moment == "commit":
+        if fault.moment == "commit":
             store.write_json = write_and_die
             return outcome
         return _die()
 
-    runner.WORK[kind] = dying
+    runner.WORK[fault.kind] = dying
+
+
+def _fill(fault: Fill) -> None:
+    from elliot_advrec.experiment import runner
+
+    work = runner.WORK[fault.kind]
+
+    def cramped(*given: Any) -> Any:
+        room = os.statvfs(fault.disk)
+        with (fault.disk / "ballast").open("wb") as stream:
+            stream.write(bytes(room.f_bavail * room.f_frsize - fault.left))
+        return work(*given)
+
+    runner.WORK[fault.kind] = cramped
 
 
 class _Fuse:

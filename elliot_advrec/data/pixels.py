@@ -226,7 +226,7 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise UserError(
-            f"the decoded pictures take {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free",
+            f"the decoded pictures take {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free",
             where=str(folder),
             remedy="free space, name another --output, or choose a smaller size",
         )

@@ -30,6 +30,12 @@ def extractor_stage(
     weights = Path(settings.weights)
     if weights.is_file():  # by content: a file of the same name may be replaced
         described["weights"] = sha256(weights)
+    elif weights.suffix:  # words such as imagenet have none
+        raise UserError(
+            f"there is no file {weights}",
+            where=f"{recipe.path}: experiment.adversarial.extractor.weights",
+            remedy="write none, imagenet or the path of a state dict",
+        )
     parts: dict[str, Any] = {
         "settings": settings,
         "seed": seed,

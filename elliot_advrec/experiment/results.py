@@ -44,10 +44,11 @@ def collect(
     for done in finished:
         stage, record = done.stage, done.record
         notes += [note for note in record["notes"] if note not in notes]
-        found, owners = record["rows"], [stage.tags.get("recommender")]
+        found, owners = list(record["rows"]), [stage.tags.get("recommender")]
         if stage.kind == "attack":
             pairs = workspace.arrays(stage, "pairs.npz")
-            found, owners = success_rows(pairs, stage.parts["threat"].config.rank_min) + found, judged
+            found = success_rows(pairs, stage.parts["threat"].config.rank_min) + found
+            owners = list(judged)
         rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in found]
         if stage.kind == "exhibits":
             for name, entries in record["exhibits"].items():

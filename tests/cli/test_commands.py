@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 from commands import Called
-from recipes import save, small
+from tiny_recipes import save, small
 
 Elliot = Callable[..., Called]
 
@@ -53,7 +53,11 @@ def test_the_installed_module_runs_as_a_program(recipe: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["experiment"]["dataset"] == "tiny"
     misspelt = subprocess.run(
-        [*command[:-2], str(tmp_path / "none.yml")], env=environment, capture_output=True, text=True, check=False
+        [*command[:-2], str(tmp_path / "none.yml")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert misspelt.returncode == 2
     assert misspelt.stderr.startswith("error: ")
@@ -71,7 +75,16 @@ def test_the_output_is_by_default_named_after_the_recipe(
 
 def test_set_and_seed_change_the_run(elliot: Elliot, recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = ["--set", "adversarial.attacks[0].eps=0.02", "--set", "top_k=12", "--seed", 7, "--device", "cpu"]
+    options = [
+        "--set",
+        "adversarial.attacks[0].eps=0.02",
+        "--set",
+        "top_k=12",
+        "--seed",
+        7,
+        "--device",
+        "cpu",
+    ]
     assert elliot("run", recipe, "-o", out, "-q", *options).code == 0
     results = json.loads((out / "results.json").read_text("utf-8"))
     assert results["seeds"] == [7]

@@ -133,7 +133,7 @@ def test_refusals(tmp_path: Path) -> None:
         prepare(catalog([Flat(1)]), 4, tmp_path)
     with pytest.raises(UserError, match="no pictures to decode"):
         prepare(replace(catalog([Flat(1)]), pictures=[]), 8, tmp_path)
-    with pytest.raises(UserError, match="GB free"):
+    with pytest.raises(UserError, match="MB free"):
         prepare(catalog([Flat(1)]), 2**30, tmp_path)
 
 

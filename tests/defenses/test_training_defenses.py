@@ -13,7 +13,7 @@ from drawn_items import build, draw, short
 from elliot_advrec.component import validate
 from elliot_advrec.defenses import DEFENSES, DefenseConfig, TrainingDefense
 from elliot_advrec.defenses.accuracy import adversarial_accuracy
-from elliot_advrec.defenses.adversarial_training import AdversarialTraining
+from elliot_advrec.defenses.adversarial_training import AdversarialTraining, AdversarialTrainingConfig
 from elliot_advrec.defenses.adversary import AdversaryConfig, adversary_loss
 from elliot_advrec.defenses.curriculum import Curriculum
 from elliot_advrec.errors import UserError
@@ -71,6 +71,20 @@ def test_contract(name: str, batch: tuple[FrozenExtractor, torch.Tensor, torch.T
     assert loss(found, rows).sum() < loss(pixels, rows).sum()
     assert all(torch.equal(value, before[key]) for key, value in view.state_dict().items())
     assert defense.gradient_evaluations(0.99) == 3
+
+
+def test_warmup_grows_the_radius(
+    batch: tuple[FrozenExtractor, torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    view, pixels, category, attributes = batch
+    defense = make("adversarial_training", steps=2, eps=0.04, warmup=0.5)
+    reach = []
+    for share in (0.0, 0.25, 0.5, 0.9):
+        found = defense.perturb(view, pixels, category, attributes, share, Streams(range(12)))
+        reach.append(float((found - pixels).abs().max()))
+    assert reach[0] == 0
+    assert reach[1] == pytest.approx(0.02, abs=1e-6)
+    assert reach[2] == reach[3] == pytest.approx(0.04, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -220,7 +234,7 @@ def test_curriculum_at_one_strength_is_adversarial_training(
 
     config = AdversaryConfig(steps=3)
     found = Full(config).perturb(view, pixels, category, attributes, 0.9, Streams(range(12)))
-    expected = AdversarialTraining(config).perturb(
+    expected = AdversarialTraining(AdversarialTrainingConfig(steps=3)).perturb(
         view, pixels, category, attributes, 0.9, Streams(range(12))
     )
     assert torch.equal(found, expected)
@@ -231,7 +245,7 @@ def test_overrides_change_only_what_they_name() -> None:
     defense = make("adversarial_training", start="scratch", training={"epochs": 5})
     assert defense.start == "scratch"
     assert defense.training(clean) == clean.model_copy(update={"epochs": 5})
-    stored = AdversaryConfig.model_validate(defense.config.model_dump(mode="json"))
+    stored = AdversarialTrainingConfig.model_validate(defense.config.model_dump(mode="json"))
     assert AdversarialTraining(stored).training(clean).lr == 0.01
 
 
@@ -251,7 +265,7 @@ def test_bad_settings(settings: dict[str, object], sentence: str) -> None:
 
 
 def test_config_of_another_kind() -> None:
-    with pytest.raises(TypeError, match="takes a AdversaryConfig, got DefenseConfig"):
+    with pytest.raises(TypeError, match=r"takes a \w+Config, got DefenseConfig"):
         AdversarialTraining(DefenseConfig())
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_recipes import matrix, save, small
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Store, make_plan
 from elliot_advrec.recipe import load
-from recipes import matrix, save, small
 
 ALL = {
     "catalog",
@@ -85,7 +85,9 @@ CHANGES = [
     pytest.param(setting("random_seed", to=7), {"interactions", "recommender", "rerank"}, id="split seed"),
     pytest.param(setting("evaluation", "cutoffs", to=[5]), {"recommender", "rerank"}, id="cutoffs"),
     pytest.param(
-        setting("models", "external.ContentKNN", "neighbors", to=6), {"recommender", "rerank"}, id="neighbours"
+        setting("models", "external.ContentKNN", "neighbors", to=6),
+        {"recommender", "rerank"},
+        id="neighbours",
     ),
     pytest.param(setting(A, "extractor", "training", "epochs", to=3), OF_EXTRACTOR, id="epochs"),
     pytest.param(setting(A, "extractor", "backbone", to="test_resnet"), OF_EXTRACTOR, id="backbone"),

@@ -8,31 +8,31 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import start
-
-from recipes import save, small
+from commands import Kill, start
+from tiny_recipes import save, small
 
 TIMEOUT = 120.0
 # Where each of the runs dies, in the order in which a run meets the stages.
 DEATHS = [
-    ("catalog", "begin", 0),
-    ("catalog", "report 2", 0),
-    ("interactions", "end", 0),
-    ("extractor", "report 10", 0),  # in the second epoch of seven batches
-    ("extractor", "end", 0),
-    ("embeddings", "commit", 0),
-    ("accuracy", "end", 0),
-    ("recommender", "commit", 0),
-    ("attack", "report 2", 0),
-    ("rerank", "end", 0),
-    ("attack", "end", 0),
-    ("exhibits", "end", 0),
-    ("extractor", "begin", 0),
-    ("attack", "commit", 1),
+    Kill("catalog", "begin"),
+    Kill("catalog", "report 2"),
+    Kill("interactions", "end"),
+    Kill("extractor", "report 10"),  # in the second epoch of seven batches
+    Kill("extractor", "end"),
+    Kill("embeddings", "commit"),
+    Kill("accuracy", "end"),
+    Kill("recommender", "commit"),
+    Kill("attack", "report 2"),
+    Kill("rerank", "end"),
+    Kill("attack", "end"),
+    Kill("exhibits", "end"),
+    Kill("extractor", "begin"),
+    Kill("attack", "commit", after=1),
 ]
 
 
@@ -44,8 +44,8 @@ def recipe(folder: Path) -> Path:
     return save(small(catalog=catalog, defenses=defenses, attacks=attacks), folder / "recipe.yml")
 
 
-def run(folder: Path, out: str, killed: tuple[str, str, int] | None = None) -> int | None:
-    process = start(["run", folder / "recipe.yml", "-o", folder / out], folder / "log.txt", killed)
+def run(folder: Path, out: str, death: Kill | None = None) -> int | None:
+    process = start(["run", folder / "recipe.yml", "-o", folder / out], folder / "log.txt", death)
     process.join(TIMEOUT)
     return process.exitcode
 
@@ -71,15 +71,21 @@ def test_a_run_killed_in_every_kind_of_stage_ends_as_an_undisturbed_one(
     place: Path, undisturbed: dict[str, Any]
 ) -> None:
     finished: list[set[Path]] = []
-    for kind, moment, after in DEATHS:
-        code = run(place, "killed", (kind, moment, after))
-        assert code == -signal.SIGKILL, f"{kind} {moment}: {(place / 'log.txt').read_text()[-2000:]}"
+    for death in DEATHS:
+        code = run(place, "killed", death)
+        assert code == -signal.SIGKILL, f"{death}: {(place / 'log.txt').read_text()[-2000:]}"
         assert not (place / "killed" / "results.json").exists()
-        assert list((place / "killed" / "store" / kind).glob("*.partial")), "it died outside the stage"
-        if moment == "report 10":
+        assert list((place / "killed" / "store" / death.kind).glob("*.partial")), "it died outside the stage"
+        if death.moment == "report 10":
             assert list((place / "killed" / "store").glob("extractor/*.partial/training/*.safetensors"))
-        finished.append({p.parent for p in (place / "killed" / "store").glob("*/*/stage.json") if not p.match("*.partial/*")})
-    assert all(earlier <= later for earlier, later in zip(finished, finished[1:], strict=False))
+        finished.append(
+            {
+                p.parent
+                for p in (place / "killed" / "store").glob("*/*/stage.json")
+                if not p.match("*.partial/*")
+            }
+        )
+    assert all(earlier <= later for earlier, later in pairwise(finished))
     assert run(place, "killed") == 0
     ours = results(place / "killed")
     assert ours["rows"] == undisturbed["rows"]
@@ -92,7 +98,16 @@ def test_a_run_killed_in_every_kind_of_stage_ends_as_an_undisturbed_one(
 
 def test_the_command_killed_from_outside_goes_on(place: Path, undisturbed: dict[str, Any]) -> None:
     out = place / "outside"
-    command = [sys.executable, "-m", "elliot_advrec.cli", "run", str(place / "recipe.yml"), "-o", str(out), "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "elliot_advrec.cli",
+        "run",
+        str(place / "recipe.yml"),
+        "-o",
+        str(out),
+        "-q",
+    ]
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)})
     deadline = time.monotonic() + TIMEOUT

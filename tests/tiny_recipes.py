@@ -50,7 +50,7 @@ def small(**adversarial: Any) -> dict[str, Any]:
 
 
 def matrix() -> dict[str, Any]:
-    """None, AT and CAT against FGSM at two budgets, PGD and CW, with a recommender that sees no images too."""
+    """None, AT and CAT against FGSM at two budgets, PGD and CW, with a recommender that sees no images."""
     recipe = small(defenses=DEFENSES, attacks=ATTACKS)
     recipe["experiment"]["models"]["external.MostPop"] = {}
     return recipe
