@@ -20,7 +20,11 @@ from elliot_advrec.threats import THREATS
 def extractor_stage(
     recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
 ) -> Stage:
-    """The training of one extractor, clean or under a defense."""
+    """The training of one extractor, clean or under a defense.
+
+    Raises:
+        UserError: the first weights are a file that is not there.
+    """
     settings = recipe.adversarial.extractor
     described: dict[str, Any] = {
         "extractor": settings.model_dump(mode="json"),

@@ -23,7 +23,7 @@ from elliot_advrec.recommenders import Recommender
 T = TypeVar("T")
 
 EXTRACTOR = "extractor.safetensors"
-KEPT = 4  # artefacts of each kind kept in memory: a stage and those it is compared with
+KEPT = 2  # artefacts of each kind kept in memory: stages run defense by defense, so older ones are done with
 
 
 def resolve_device(name: str) -> torch.device:
