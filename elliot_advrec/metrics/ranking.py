@@ -14,7 +14,7 @@ from torch import Tensor
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.metrics.formulas import FORMULAS, METRICS
-from elliot_advrec.metrics.rates import Rate, mean_interval
+from elliot_advrec.metrics.rates import Rate, mean_interval, wilson
 from elliot_advrec.metrics.topk import top_k
 from elliot_advrec.progress import Advance
 
@@ -56,9 +56,13 @@ class Ranking(Mapping[tuple[str, int], np.ndarray]):
         return float(np.mean(self[metric, cutoff]))
 
     def rate(self, metric: str, cutoff: int, confidence: float = 0.95) -> Rate:
-        """The average over users with its Student-t interval."""
+        """The average over users with its interval: Wilson's for hits, else Student's t within [0, 1]."""
         values = self[metric, cutoff]
-        return Rate(*mean_interval(values, confidence), n=len(values))
+        if np.isin(values, (0.0, 1.0)).all():
+            low, high = wilson(int(values.sum()), len(values), confidence)
+            return Rate(float(values.mean()), low, high, len(values))
+        mean, low, high = mean_interval(values, confidence)
+        return Rate(mean, max(low, 0.0), min(high, 1.0), len(values))
 
 
 def evaluate(

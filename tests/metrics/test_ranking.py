@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from elliot_advrec.data.interactions import Interactions, read
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.ranking import METRICS, Ranking, evaluate, judge, relevant_users
+from elliot_advrec.metrics.rates import wilson
 from elliot_advrec.metrics.significance import ttest, wilcoxon
 from elliot_advrec.metrics.topk import top_k
 
@@ -215,3 +216,13 @@ def test_top_k_is_a_stable_sort(seed: int, rows: int, columns: int, k: int, leve
         order = [i for i in np.lexsort((np.arange(columns), -scores[row])) if scores[row, i] > -np.inf]
         assert found[row].tolist() == [*order, *[-1] * k][:k]
     assert found.shape == (rows, k)
+
+
+def test_intervals_of_measures_in_0_1_stay_there() -> None:
+    few = np.array([0.0, 0.0, 0.0, 1.0])
+    ranking = Ranking(np.arange(4), np.zeros((4, 1), int), {("HR", 1): few, ("nDCG", 1): few * 0.9})
+    hits, gain = ranking.rate("HR", 1), ranking.rate("nDCG", 1)
+    assert (hits.low, hits.high) == wilson(1, 4)
+    assert gain.low == 0.0
+    assert gain.high <= 1.0
+    assert hits.n == gain.n == 4
