@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -36,11 +37,15 @@ Overlay = Annotated[
 ]
 Output = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--output", "-o", metavar="DIR", help="Where results go [results/<recipe name>]."),
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Where results go; absent: results/ and the recipe's name."
+    ),
 ]
 StoreAt = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--store", metavar="DIR", help="Where finished stages are kept [OUTPUT/store]."),
+    typer.Option(
+        "--store", metavar="DIR", help="Where finished stages are kept; absent: store/ in the output."
+    ),
 ]
 Device = Annotated[
     Optional[str],  # noqa: UP045
@@ -48,9 +53,18 @@ Device = Annotated[
 ]
 Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
 
+WIDE = 140  # columns of tables in files and pipes
+
 
 def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
     return [*(sets or []), *([] if seed is None else [f"adversarial.seeds=[{seed}]"])]
+
+
+def _console() -> Console:
+    """Standard output; a file or a pipe has no width of its own, so tables get room there."""
+    console = Console()
+    roomy = not console.is_terminal and "COLUMNS" not in os.environ
+    return Console(width=WIDE) if roomy else console
 
 
 @app.command()
@@ -76,7 +90,7 @@ def run(
     progress: Progress = SILENT if quiet else ConsoleProgress()
     results = embedded.run(loaded, folder, device=device, store=store, progress=progress)
     if not quiet:
-        console = Console()
+        console = _console()
         console.print(report.terminal(results))
         console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
@@ -114,7 +128,7 @@ def check(
         table.add_row(
             stage.label, "yes" if there else "no", f"{count:,}" if (count := plan.gradients(stage)) else ""
         )
-    console = Console()
+    console = _console()
     console.print(table)
     console.print(
         f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
@@ -137,7 +151,7 @@ def list_parts(
         from elliot_advrec.errors import nearest
 
         raise UserError(f"unknown kind '{kind}'", remedy=nearest(kind, known))
-    console = Console()
+    console = _console()
     for title in known if kind is None else [kind]:
         table = Table(title, "", title_justify="left", show_edge=False, pad_edge=False)
         for name, summary in known[title]():

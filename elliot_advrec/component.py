@@ -13,9 +13,12 @@ from elliot_advrec.errors import UserError, nearest
 
 
 class Config(BaseModel):
-    """Settings of one component: unknown keys are refused, values do not change after validation."""
+    """Settings of one component: unknown keys are refused, values do not change after validation.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Numbers are finite: settings are hashed as JSON, which has no infinity.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 C = TypeVar("C", bound=BaseModel)

@@ -44,6 +44,6 @@ def _extractors() -> Lines:
 
 
 def _presets() -> Lines:
-    for kind in ("datasets", "models", "attacks", "defenses", "overlays"):
+    for kind in recipe.PRESET_KINDS:
         for name, summary in recipe.presets(kind):
             yield f"{kind}/{name}", summary

@@ -29,11 +29,13 @@ def write_lists(
             lists, scores = recommend(recommender, users, seen, k), recommender.scores(users).numpy()
             for place, user in enumerate(users):
                 for item in lists[place][lists[place] >= 0]:
-                    stream.write(f"{interactions.users[user]}\t{ids[item]}\t{scores[place, item]!r}\n")
+                    score = float(scores[place, item])  # numpy 2 writes its own as np.float32(0.5)
+                    stream.write(f"{interactions.users[user]}\t{ids[item]}\t{score!r}\n")
 
 
 def collect_lists(finished: list[Finished], workspace: Workspace, folder: Path) -> None:
     """Copy the lists that models asked for (``meta.save_recs``) to ``folder``, one file a cell."""
+    several = len({done.stage.tags["threat"] for done in finished if "threat" in done.stage.tags}) > 1
     for done in finished:
         source = workspace.folder(done.stage) / NAME
         if done.stage.kind in ("recommender", "rerank") and source.exists():
@@ -45,5 +47,9 @@ def collect_lists(finished: list[Finished], workspace: Workspace, folder: Path) 
             ]
             if "attack" in tags:
                 named.insert(2, f"{tags['attack']}-{tags['steps']}_eps={tags['eps']:g}")
-            with atomic(folder / ("_".join(filter(None, named)) + ".tsv")) as temporary:
+                if several:
+                    named.insert(2, tags["threat"])
+            # Labels are free text of the recipe: none of them may lead out of the folder.
+            name = "_".join(filter(None, named)).replace("/", "%2f").replace("\0", "%00")
+            with atomic(folder / f"{name}.tsv") as temporary:
                 shutil.copyfile(source, temporary)

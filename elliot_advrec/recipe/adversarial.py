@@ -19,7 +19,7 @@ from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.run import RunSettings, Simulation
 from elliot_advrec.recipe.shipped import preset_path, presets
-from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, identity, refuse_twice
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, identity, refuse_same_cells, refuse_twice
 from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.variables import expand
 
@@ -99,6 +99,7 @@ def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: boo
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
+    refuse_same_cells(attacks)
     return Adversarial(
         catalog=_catalog(node, folder),
         extractor=_extractor(node.get("extractor") or Node({}, node.origin), folder),

@@ -128,12 +128,13 @@ def _put(tree: Node, path: list[Key], value: Node, place: str) -> Node:
         rest
         and isinstance(tree.value, dict)
         and str(key) not in tree.value
-        and f"{key}.{rest[0]}" in tree.value
+        and (key == "external" or f"{key}.{rest[0]}" in tree.value)
     ):
         key, rest = f"{key}.{rest[0]}", rest[1:]
     if isinstance(key, int):
         raise UserError(f"position [{key}] of what is no list", where=place, remedy="name a key instead")
-    empty = Node({}, value.origin)
+    above = value.origin.path[: len(value.origin.path) - len(rest)]  # a mapping that is made for it
+    empty = Node({}, Origin(value.origin.file, None, above))
     base = _opened(tree) if isinstance(tree.value, dict | str) else empty
     child = _put(base.value.get(key, empty), rest, value, place)
     return Node({**base.value, key: child}, base.origin)

@@ -119,6 +119,28 @@ def refuse_twice(specs: Sequence[Spec], what: str) -> None:
         seen[key] = spec
 
 
+def refuse_same_cells(attacks: Sequence[AttackSpec]) -> None:
+    """Refuse two attacks that differ in ``pairs`` alone at one budget: rows have no column that tells them.
+
+    Raises:
+        UserError: naming both places.
+    """
+    seen: dict[tuple[Any, ...], list[AttackSpec]] = {}
+    for attack in attacks:
+        for budget in attack.budgets:
+            others = seen.setdefault((attack.name, attack.steps, budget), [])
+            for other in others:
+                apart = attack.defenses is not None and other.defenses is not None
+                if not (apart and set(attack.defenses or ()).isdisjoint(other.defenses or ())):
+                    raise UserError(
+                        f"the attack '{attack.name}' at eps {budget.eps:g} is here twice,"
+                        f" the other at {other.where}",
+                        where=attack.where,
+                        remedy="give one of them another 'name', or take that eps out of one",
+                    )
+            others.append(attack)
+
+
 def identity(spec: Spec) -> tuple[Any, ...]:
     """What tells an entry from its neighbours in a table."""
     return (spec.name, spec.steps, spec.pairs) if isinstance(spec, AttackSpec) else (spec.name,)

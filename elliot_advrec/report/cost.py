@@ -36,7 +36,10 @@ def visibility_table(pool: Pool, *, largest: bool = False) -> Table | None:
     """
     columns = [Column(head) for head, _ in _VISIBLE.values()]
     digits = {metric: places for metric, (_, places) in _VISIBLE.items()}
-    note = "Means over pairs, pixels in [0,1]. SSIM 1 and a high PSNR mean that nothing is to be seen."
+    note = (
+        "Means over pairs, pixels in [0,1]; PSNR over those whose image changed. SSIM 1 and a high PSNR mean "
+        "that nothing is to be seen."
+    )
     return _by_attack(pool, "Imperceptibility", columns, digits, note, largest)
 
 

@@ -63,7 +63,7 @@ def step_plots(pool: Pool) -> list[Plot]:
     return [plot for plot in plots if plot.panels]
 
 
-_READ = "Bands are 95 % intervals; the dotted line is the untouched image."
+_READ = "Bands are 95 % intervals; the thin grey line without marks is the untouched image."
 
 
 def _x(point: tuple[float, Pooled]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 _KNOWN = {
     "none": "Undefended", "at": "AT", "cat": "CAT", "fat": "Free AT",
-    "fgsm": "FGSM", "pgd": "PGD", "cw": "CW",
+    "fgsm": "FGSM", "pgd": "PGD", "pgd_cosine": "PGD-cosine", "cw": "CW", "cw_l2": "CW-L2",
     "linf": "L∞", "l2": "L2",
     "item_to_item": "item to item",
 }  # fmt: skip

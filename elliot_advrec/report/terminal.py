@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich import box
@@ -20,6 +21,8 @@ from elliot_advrec.report.table import Entry, Table
 
 _PAGE_ONLY = {"visibility", "rounding"}
 """Sections whose tables are long; they are in report.html."""
+_LONGEST = 40
+"""Rows of a table that is still printed; the last block of a longer table of costs holds their sum."""
 
 
 def terminal(results: Mapping[str, Any]) -> Group:
@@ -35,9 +38,18 @@ def terminal(results: Mapping[str, Any]) -> Group:
     for section in table_sections(document, pool):
         if section.anchor in _PAGE_ONLY:
             continue
-        parts += [_table(one) for one in section.tables]
+        parts += [_shown(one, sums=section.anchor == "cost") for one in section.tables]
         parts += [Text(f"{section.title}: {reason}", style="dim") for reason in section.missing]
     return Group(*parts)
+
+
+def _shown(source: Table, *, sums: bool) -> RenderableType:
+    rows = sum(len(block.rows) for block in source.blocks)
+    if rows <= _LONGEST:
+        return _table(source)
+    if sums:
+        return _table(replace(source, blocks=source.blocks[-1:]))
+    return Text(f"{source.title}: {rows} rows, in report.html", style="dim")
 
 
 def _table(source: Table) -> RichTable:
@@ -52,7 +64,10 @@ def _table(source: Table) -> RichTable:
     )
     for column in source.columns:
         head = f"{column.span}\n{column.head}" if column.span else column.head
-        drawn.add_column(Text(head), justify="right" if column.numeric else "left")
+        # Where the terminal is narrow, numbers are broken over lines, never cut off.
+        drawn.add_column(
+            Text(head, overflow="fold"), justify="right" if column.numeric else "left", overflow="fold"
+        )
     for position, block in enumerate(source.blocks):
         if block.label:
             drawn.add_row(Text(block.label, style="italic"), *[""] * (len(source.columns) - 1))

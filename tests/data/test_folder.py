@@ -84,7 +84,7 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
     write(tmp_path / "images" / "notes.txt", "x")
     found = folder(tmp_path).catalog()
     assert found.ids == ["a"]
-    assert found.notes[0] == "3 entries that are not pictures were ignored"
+    assert found.notes[0] == "entries that are not pictures and were ignored: 3"
 
 
 def test_pictures_can_be_prepared(tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ def test_its_parts_are_listed_beside_ours(environment: dict[str, str]) -> None:
 
 
 def test_its_recipe_runs_and_noise_spends_no_gradient(environment: dict[str, str], tmp_path: Path) -> None:
-    tiny = ["extractor.backbone=test_resnet", "extractor.training.epochs=1", "catalog.items=40", "catalog.size=32"]
-    tiny += ["threats.item_to_item.pairs=4", "catalog.users=20", "attacks.pgd.steps=2", "workers=0"]
+    tiny = ["extractor.backbone=test_resnet", "extractor.training.epochs=1", "workers=0"]
+    tiny += ["catalog.items=40", "catalog.size=32", "catalog.users=20"]
+    tiny += ["threats.item_to_item.pairs=4", "attacks.pgd.steps=2"]
     sets = [part for item in tiny for part in ("--set", item)]
     elliot(environment, "run", str(EXAMPLE / "recipes" / "noise.yml"), "--output", str(tmp_path), *sets)
     results = json.loads((tmp_path / "results.json").read_text("utf-8"))

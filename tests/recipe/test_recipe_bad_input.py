@@ -160,6 +160,24 @@ def complaint(path: Path) -> str:
             ":19: ADVERSARIAL.attacks[1]: the attack 'pgd' is here twice, the other at",
             id="duplicate attack",
         ),
+        pytest.param(
+            "preset: fgsm, eps: 0.03",
+            "preset: pgd, steps: 4, pairs: 3, eps: [0.03, 8/255]",
+            ":19: ADVERSARIAL.attacks[1]: the attack 'pgd' at eps 0.0313725 is here twice, the other at",
+            id="two numbers of pairs in one cell",
+        ),
+        pytest.param(
+            "epochs: 2",
+            "epochs: 2, lr: .inf",
+            ":13: ADVERSARIAL.extractor.training.lr: 'lr' must be a finite number, got inf",
+            id="infinite number",
+        ),
+        pytest.param(
+            "top_k: 10",
+            "top_k: 10\n  evaluation: {relevance_threshold: .nan}",
+            ":4: experiment.evaluation.relevance_threshold: 'relevance_threshold' must be a finite number",
+            id="not a number",
+        ),
         pytest.param("[none, at]", "[at, at]", "the defense 'at' is here twice", id="duplicate defense"),
         pytest.param(
             "{neighbors: 5}",

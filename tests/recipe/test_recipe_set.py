@@ -31,10 +31,16 @@ def test_values_are_yaml(write: Write) -> None:
 
 def test_elliots_keys_and_dotted_model_names(write: Write) -> None:
     recipe = load(
-        write(), ["top_k=30", "models.external.ContentKNN.neighbors=9", 'models."external.MostPop"={}']
+        write(),
+        [
+            "top_k=30",
+            "models.external.ContentKNN.neighbors=9",
+            'models."external.MostPop"={}',
+            "models.external.Random={}",
+        ],
     )
     assert recipe.experiment.top_k == 30
-    assert [m.name for m in recipe.models] == ["ContentKNN", "MostPop"]
+    assert [m.name for m in recipe.models] == ["ContentKNN", "MostPop", "Random"]
     assert recipe.models[0].config.neighbors == 9
 
 
@@ -56,6 +62,8 @@ def test_the_last_one_counts(write: Write) -> None:
         ("topk=3", r"--set topk=3: experiment.topk: unknown key 'topk'; did you mean 'top_k'\?"),
         ("attacks.pgd.steps=0", r"--set attacks.pgd.steps=0: .*'steps' must be at least 1, got 0"),
         ("seeds=[1,", r"--set seeds=\[1,.*not YAML"),
+        ("data_config.dataset_path=/x.tsv", r": experiment\.data_config\.strategy: 'strategy' is missing"),
+        ("models.external.Foo={}", r"unknown recommender 'Foo'"),
         ("top_k[0]=3", r"position \[0\] of what is no list"),
     ],
 )

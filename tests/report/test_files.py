@@ -246,6 +246,23 @@ def test_several_seeds_become_one_row_in_elliots_tsv(tmp_path):
     assert float(line["HR"]) == pytest.approx(0.3)
 
 
+def test_a_narrow_terminal_cuts_no_number_off():
+    console = Console(file=io.StringIO(), width=60)
+    console.print(report.terminal(fakes.experiment()[0]))
+    assert "…" not in console.file.getvalue()
+
+
+def test_the_terminal_leaves_long_tables_to_the_page():
+    results = fakes.experiment()[0]
+    results["stages"] = [{"name": f"stage {i}", "key": str(i), "seconds": 1.0} for i in range(200)]
+    console = Console(file=io.StringIO(), width=140)
+    console.print(report.terminal(results))
+    text = console.file.getvalue()
+    assert "stage 7" not in text
+    assert "Computed in this run" in text
+    assert "200 of 200" in text
+
+
 def test_the_terminal_shows_the_main_tables():
     console = Console(file=io.StringIO(), width=140)
     console.print(report.terminal(fakes.experiment()[0]))

@@ -94,7 +94,7 @@ class Folder(Source):
             )
         ids = tree.item_ids(found.names)
         splits, categories = tree.layout(found.names, root)
-        notes = [f"{found.ignored} entries that are not pictures were ignored"] if found.ignored else []
+        notes = [f"entries that are not pictures and were ignored: {found.ignored}"] if found.ignored else []
         return self._assemble(root, ids, found.names, categories, None, splits, notes)
 
     def _rows(self, manifest: Path) -> tuple[pd.DataFrame, list[str]]:
