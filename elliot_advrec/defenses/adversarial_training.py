@@ -49,5 +49,5 @@ class AdversarialTraining(TrainingDefense):
         loss = adversary_loss(extractor, category, attributes)
         return attack(loss, pixels, Budget("linf", eps), streams).images
 
-    def gradient_evaluations(self, progress: float) -> int:
+    def gradient_evaluations(self, progress: float) -> float:
         return self.config.steps if self.config.eps > 0 else 0

@@ -99,5 +99,5 @@ class TrainingDefense(Component, ABC):
         """
 
     @abstractmethod
-    def gradient_evaluations(self, progress: float) -> int:
-        """The most gradients that one sample costs at this share of the training."""
+    def gradient_evaluations(self, progress: float) -> float:
+        """How many gradients a sample costs on average at this share of the training."""

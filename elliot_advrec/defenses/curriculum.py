@@ -61,8 +61,9 @@ class Curriculum(TrainingDefense):
         loss = adversary_loss(extractor, category, attributes)
         return attack(loss, pixels, Budget("linf", settings.eps), streams).images
 
-    def gradient_evaluations(self, progress: float) -> int:
-        return self.strength(progress) if self.config.eps > 0 else 0
+    def gradient_evaluations(self, progress: float) -> float:
+        # Strengths 0 to the present one are dealt out evenly.
+        return self.strength(progress) / 2 if self.config.eps > 0 else 0
 
 
 class MixedPGD(PGD):

@@ -16,6 +16,8 @@ from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import THREATS
 
+GRID = 900  # places of a training at which its adversary's cost is looked at
+
 
 def extractor_stage(
     recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
@@ -48,7 +50,7 @@ def extractor_stage(
     }
     needs = {"catalog": catalog}
     label = f"extractor, seed {seed}"
-    per_picture = 0
+    per_picture = 0.0
     if defense is not None:
         config = defense.config
         described |= {"defense": defense.kind, "config": config.model_dump(mode="json")}
@@ -57,8 +59,10 @@ def extractor_stage(
         label = f"extractor with {defense.name}, seed {seed}"
         if built.start == "clean" and clean is not None:
             needs["clean"] = clean
-        epochs = parts["training"].epochs
-        per_picture = sum(built.gradient_evaluations(epoch / epochs) for epoch in range(epochs))
+        # A curriculum changes within an epoch too: sum over a fine grid of the training.
+        grid = [(place + 0.5) / GRID for place in range(GRID)]
+        average = sum(map(built.gradient_evaluations, grid)) / GRID
+        per_picture = average * parts["training"].epochs
     return Stage("extractor", label, described, needs, {}, parts, gradients_per_picture=per_picture)
 
 

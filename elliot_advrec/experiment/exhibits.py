@@ -40,7 +40,7 @@ def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
     """
     catalog_stage, embeddings_stage = stage.needs["catalog"], stage.needs["embeddings"]
     catalog, pixels = workspace.catalog(catalog_stage), workspace.pixels(catalog_stage)
-    embeddings = workspace.embeddings(embeddings_stage)
+    unit = _unit(workspace.embeddings(embeddings_stage))
     album = Album(f"{stage.key[:8]}")
     cells: list[Stage] = stage.parts["cells"]
     distances, examples = [], []
@@ -55,8 +55,8 @@ def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
             }
         )
     for cell in _largest(cells):
-        examples.append(_example(workspace, cell, catalog, pixels, embeddings, album))
-    tsne = [{**_tags(stage), **_tsne(catalog, embeddings, stage.parts["seed"], album)}]
+        examples.append(_example(workspace, cell, catalog, pixels, unit, album))
+    tsne = [{**_tags(stage), **_tsne(catalog, unit, stage.parts["seed"], album)}]
     write_arrays(folder / "exhibits.npz", album.arrays, compressed=True)
     return Outcome(extra={"exhibits": {"examples": examples, "tsne": tsne, "distances": distances}})
 
@@ -85,7 +85,7 @@ def _example(
     cell: Stage,
     catalog: Catalog,
     pixels: PixelFile,
-    embeddings: np.ndarray,
+    unit: np.ndarray,
     album: Album,
 ) -> dict[str, Any]:
     pairs = workspace.arrays(cell, "pairs.npz")
@@ -93,8 +93,9 @@ def _example(
     kept = slice(0, len(images))
     chosen = int(np.argmax(pairs["rank_before"][kept] / pairs["rank_after_8bit"][kept]))
     attack, target = int(pairs["attack_row"][chosen]), int(pairs["target_row"][chosen])
-    after = embeddings.copy()
-    after[attack] = pairs["embedding_8bit"][chosen]
+    before = unit @ unit[target]
+    after = before.copy()
+    after[attack] = _unit(pairs["embedding_8bit"][chosen][None])[0] @ unit[target]
     perturbed = album.add(_hwc(images[chosen]))
     original = album.add(_hwc(pixels.bytes([attack])[0].numpy()))
     return {
@@ -108,13 +109,13 @@ def _example(
         "original": original,
         "perturbed": perturbed,
         "target": album.add(_hwc(pixels.bytes([target])[0].numpy())),
-        "neighbours_before": _neighbours(embeddings, target, attack, original, catalog, pixels, album),
+        "neighbours_before": _neighbours(before, target, attack, original, catalog, pixels, album),
         "neighbours_after": _neighbours(after, target, attack, perturbed, catalog, pixels, album),
     }
 
 
 def _neighbours(
-    embeddings: np.ndarray,
+    similarity: np.ndarray,
     target: int,
     attack: int,
     attack_image: str,
@@ -122,9 +123,8 @@ def _neighbours(
     pixels: PixelFile,
     album: Album,
 ) -> list[dict[str, Any]]:
-    """The target's neighbour list by cosine, exactly."""
-    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    similarity = unit @ unit[target]
+    """The target's neighbour list, exactly, from its cosine (N,) to every item."""
+    similarity = similarity.copy()
     similarity[target] = -np.inf
     order = np.argsort(-similarity, kind="stable")[: min(LIST_LENGTH, len(similarity) - 1)]
     return [
@@ -138,22 +138,25 @@ def _neighbours(
     ]
 
 
-def _tsne(catalog: Catalog, embeddings: np.ndarray, seed: int, album: Album) -> dict[str, Any]:
+def _tsne(catalog: Catalog, unit: np.ndarray, seed: int, album: Album) -> dict[str, Any]:
     """A two-dimensional picture of (at most ``TSNE_ITEMS``) unit embeddings."""
     from sklearn.manifold import TSNE
 
-    chosen = np.random.default_rng(stream_seed("tsne", seed)).permutation(len(embeddings))[:TSNE_ITEMS]
+    chosen = np.random.default_rng(stream_seed("tsne", seed)).permutation(len(unit))[:TSNE_ITEMS]
     chosen.sort()
-    unit = embeddings[chosen]
-    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    perplexity = min(30.0, max(2.0, (len(chosen) - 1) / 3))
+    perplexity = min(30.0, max(0.5, (len(chosen) - 1) / 3))
     flat = TSNE(perplexity=perplexity, init="pca" if len(chosen) > 3 else "random", random_state=seed)
-    points = flat.fit_transform(unit).astype(np.float32)
+    points = flat.fit_transform(unit[chosen]).astype(np.float32)
     return {
         "points": album.add(points),
         "labels": album.add(catalog.category[chosen]),
         "categories": list(catalog.categories),
     }
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    """(n, D) rows of length one."""
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
 
 
 def _hwc(image: np.ndarray) -> np.ndarray:

@@ -54,7 +54,9 @@ def make_extractor(workspace: Workspace, stage: Stage, folder: Path, progress: P
     extractor.save(folder / EXTRACTOR)
     _keep_curves(folder)
     trained = int((catalog.split == "train").sum())
-    return Outcome(gradients=trained * stage.gradients_per_picture, extra={"history": history.to_json()})
+    return Outcome(
+        gradients=round(trained * stage.gradients_per_picture), extra={"history": history.to_json()}
+    )
 
 
 def _keep_curves(folder: Path) -> None:

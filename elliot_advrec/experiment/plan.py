@@ -45,7 +45,7 @@ class Plan:
         """Image-gradient evaluations of one stage, at most; reads the labels to know how many train."""
         if not stage.gradients_per_picture:
             return stage.gradients
-        return stage.gradients_per_picture * self._training_pictures
+        return round(stage.gradients_per_picture * self._training_pictures)
 
     @cached_property
     def _training_pictures(self) -> int:

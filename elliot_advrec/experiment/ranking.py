@@ -53,6 +53,7 @@ def _outcome(
             evaluation.cutoffs,
             metrics=evaluation.simple_metrics,
             relevance_threshold=evaluation.relevance_threshold,
+            mask_validation=False,  # as Elliot, and as the saved lists
             advance=advance,
         )
     found: list[dict[str, Any]] = []

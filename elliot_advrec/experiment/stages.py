@@ -35,7 +35,7 @@ class Stage:
         tags: columns its rows carry (defense, attack, eps, ...); names only, they decide nothing.
         parts: the built components the work uses; described by ``settings``.
         gradients: image-gradient evaluations it will take, at most.
-        gradients_per_picture: the same for each training picture, where their number is not known yet.
+        gradients_per_picture: on average for each training picture, where their number is not known yet.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Stage:
     tags: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Any] = field(default_factory=dict)
     gradients: int = 0
-    gradients_per_picture: int = 0
+    gradients_per_picture: float = 0.0
 
     @cached_property
     def key(self) -> str:

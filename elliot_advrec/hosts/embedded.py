@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from elliot_advrec import report
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import (
@@ -46,6 +48,7 @@ def run(
         UserError: anything the user can mend, before or during the run; finished stages stay in the store.
     """
     target = resolve_device(device or recipe.adversarial.device)
+    repeatable()
     plan = make_plan(recipe, target.type)
     check_writable(output)
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
@@ -58,6 +61,14 @@ def run(
     report.write(output, results, arrays, performance=experiment.path_output_rec_performance)
     collect_lists(finished, workspace, experiment.path_output_rec_result or output / "recs")
     return results
+
+
+def repeatable() -> None:
+    """float32 means float32, and a kernel means the same sum every time, on CUDA as on the CPU."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
 
 
 def store_folder(recipe: Recipe, output: Path, named: Path | None) -> Path:

@@ -37,5 +37,5 @@ class NoiseTraining(TrainingDefense):
         noise = streams.uniform(pixels.shape[1:], -self.config.eps, self.config.eps)
         return (pixels + noise.to(pixels.device)).clamp(0.0, 1.0)
 
-    def gradient_evaluations(self, progress: float) -> int:
+    def gradient_evaluations(self, progress: float) -> float:
         return 0
