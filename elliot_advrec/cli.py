@@ -54,6 +54,7 @@ Device = Annotated[
 Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
 
 WIDE = 140  # columns of tables in files and pipes
+STOPPED = 130  # exit code after Ctrl-C
 
 
 def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
@@ -207,8 +208,16 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to go on from here", err=True)
-        sys.exit(130)
+        _stopped()
+    except SystemExit as leaving:
+        if leaving.code == STOPPED:  # typer catches Ctrl-C itself, and says nothing
+            _stopped()
+        raise
+
+
+def _stopped() -> None:
+    typer.echo("stopped; run the same command again to go on from here", err=True)
+    sys.exit(STOPPED)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec
 from elliot_advrec.recommenders import RECOMMENDERS
@@ -25,9 +26,10 @@ def extractor_stage(
     """The training of one extractor, clean or under a defense.
 
     Raises:
-        UserError: the first weights are a file that is not there.
+        UserError: an unknown backbone, or first weights that are a file that is not there.
     """
     settings = recipe.adversarial.extractor
+    check_backbone(settings.backbone, f"{recipe.path}: experiment.adversarial.extractor.backbone")
     described: dict[str, Any] = {
         "extractor": settings.model_dump(mode="json"),
         "seed": seed,

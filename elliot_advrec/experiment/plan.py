@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from elliot_advrec.experiment.describing import (
     rerank_stages,
 )
 from elliot_advrec.experiment.inputs import interaction_settings
+from elliot_advrec.experiment.learning import STEPS
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.recipe import Recipe
@@ -42,15 +44,16 @@ class Plan:
         return sum(self.gradients(stage) for stage in missing)
 
     def gradients(self, stage: Stage) -> int:
-        """Image-gradient evaluations of one stage, at most; reads the labels to know how many train."""
+        """Image-gradient evaluations of one stage, at most; reads the labels to count pictures."""
         if not stage.gradients_per_picture:
             return stage.gradients
-        return round(stage.gradients_per_picture * self._training_pictures)
+        return round(stage.gradients_per_picture * self._pictures[stage.split])
 
     @cached_property
-    def _training_pictures(self) -> int:
+    def _pictures(self) -> Counter[str]:
+        """How many pictures each split has, by the labels alone."""
         source = next(stage.parts["source"] for stage in self.stages if stage.kind == "catalog")
-        return int((source.catalog().split == "train").sum())
+        return Counter(source.catalog().split.tolist())
 
 
 def make_plan(recipe: Recipe, device: str) -> Plan:
@@ -135,6 +138,8 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
             {"extractor": extractor, "catalog": catalog},
             tags,
             {"seed": seed},
+            gradients_per_picture=float(STEPS),
+            split="test",
         )
         recommenders = list(recommender_stages(recipe, seed, tags, interactions, embeddings))
         yield from recommenders

@@ -39,6 +39,8 @@ def collect(
     judged = [model.name for model in recipe.models if model.uses_images]
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
+    if recipe.overlay is not None:
+        notes.append(f"Run with --preset {recipe.overlay}: not the recipe's own settings.")
     exhibits: dict[str, list[Any]] = {"examples": [], "tsne": [], "distances": []}
     arrays: dict[str, np.ndarray] = {}
     for done in finished:

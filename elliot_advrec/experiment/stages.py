@@ -35,7 +35,8 @@ class Stage:
         tags: columns its rows carry (defense, attack, eps, ...); names only, they decide nothing.
         parts: the built components the work uses; described by ``settings``.
         gradients: image-gradient evaluations it will take, at most.
-        gradients_per_picture: on average for each training picture, where their number is not known yet.
+        gradients_per_picture: on average for each picture of ``split``, where their number is not known yet.
+        split: the catalog's split that ``gradients_per_picture`` counts over.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Stage:
     parts: Mapping[str, Any] = field(default_factory=dict)
     gradients: int = 0
     gradients_per_picture: float = 0.0
+    split: str = "train"
 
     @cached_property
     def key(self) -> str:

@@ -24,6 +24,16 @@ PROBE_SECONDS = 8.0
 """How long a hub may take to answer before it counts as out of reach."""
 
 
+def check_backbone(name: str, where: str | None = None) -> None:
+    """Refuse a name that timm does not know.
+
+    Raises:
+        UserError: with the nearest known one.
+    """
+    if not timm.is_model(name.partition(".")[0]):
+        raise UserError(f"unknown backbone '{name}'", where=where, remedy=_closest(name, timm.list_models()))
+
+
 def create_backbone(
     name: str, weights: str, image_size: int
 ) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
@@ -37,9 +47,7 @@ def create_backbone(
     Raises:
         UserError: unknown name, or weights that cannot be had or do not fit.
     """
-    if not timm.is_model(name.partition(".")[0]):
-        known = timm.list_models()
-        raise UserError(f"unknown backbone '{name}'", remedy=_closest(name, known))
+    check_backbone(name)
     model = (
         _build(name, image_size, pretrained=False) if weights != "imagenet" else _imagenet(name, image_size)
     )

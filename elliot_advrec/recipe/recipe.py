@@ -32,12 +32,14 @@ class Recipe:
         experiment: Elliot's keys.
         adversarial: ours.
         models: the recommenders of ``experiment.models``, in order.
+        overlay: name of the overlay that was laid over it, if any.
     """
 
     path: Path
     experiment: Experiment
     adversarial: Adversarial
     models: tuple[ModelSpec, ...]
+    overlay: str | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +82,7 @@ def load(path: Path, overrides: Sequence[str] = (), overlay: str | None = None) 
     node = tree.get("experiment")
     if node is None:
         raise UserError("'experiment' is missing", where=str(path), remedy="put all keys below 'experiment:'")
-    return _recipe(path, mapping(node), overlay is not None)
+    return _recipe(path, mapping(node), overlay)
 
 
 def _overlay(name: str, folder: Path) -> Node:
@@ -91,7 +93,7 @@ def _overlay(name: str, folder: Path) -> Node:
     return read(path, overlay=True)
 
 
-def _recipe(path: Path, node: Node, overlaid: bool) -> Recipe:
+def _recipe(path: Path, node: Node, overlay: str | None) -> Recipe:
     mapping(node, {*Experiment.model_fields, *UNSUPPORTED[()], "models", "adversarial"})
     elliots = _named(supported(node.without("models", "adversarial")))
     experiment = build(Experiment, elliots, path.parent)
@@ -104,8 +106,8 @@ def _recipe(path: Path, node: Node, overlaid: bool) -> Recipe:
             remedy="add catalog, threats and attacks",
         )
     models = _models(node, path.parent)
-    adversarial = read_adversarial(ours, path.parent, gpu=experiment.gpu, overlaid=overlaid)
-    return Recipe(path, experiment, adversarial, models)
+    adversarial = read_adversarial(ours, path.parent, gpu=experiment.gpu, overlaid=overlay is not None)
+    return Recipe(path, experiment, adversarial, models, overlay)
 
 
 def _named(node: Node, name: str | None = None) -> Node:

@@ -16,6 +16,8 @@ import yaml
 from commands import Called
 from tiny_recipes import save, small
 
+from elliot_advrec import cli
+
 Elliot = Callable[..., Called]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +112,8 @@ def test_check_runs_nothing_and_leaves_nothing(
     called = elliot("check", recipe)
     assert (called.code, called.err) == (0, "")
     assert "1 cells" in called.out
-    assert "image-gradient evaluations to do, at most: 5" in called.out
+    # FGSM on 5 pairs, and PGD-8 on the 8 test pictures.
+        assert "image-gradient evaluations to do, at most: 69" in called.out
     assert listing(tmp_path) == before
 
 
@@ -189,3 +192,17 @@ def test_a_standin_data_set_is_drawn_and_runs(elliot: Elliot, tmp_path: Path) ->
     other = elliot("data", "standin", "deepfasion", tmp_path / "x")
     assert other.code == 2
     assert "did you mean 'deepfashion'?" in other.err
+
+
+def test_ctrl_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("elliot_advrec.listing.sections", interrupted)
+    monkeypatch.setattr("sys.argv", ["elliot", "list"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on from here\n"

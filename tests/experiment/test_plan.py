@@ -150,10 +150,11 @@ def test_weights_count_by_their_content(tmp_path: Path) -> None:
 
 def test_gradient_evaluations_are_added_up_in_advance(tmp_path: Path) -> None:
     plan = planned(small(attacks=[{"preset": "pgd", "steps": 3, "eps": [0.03, 0.05]}]), tmp_path)
-    assert plan.gradients_missing(Store(tmp_path / "store")) == 2 * 3 * 5
+    accuracy = 8 * 8  # PGD-8 on the 8 test pictures
+    assert plan.gradients_missing(Store(tmp_path / "store")) == 2 * 3 * 5 + accuracy
     at = small(defenses=[{"preset": "at", "steps": 2, "training": {"epochs": 3}}])
     # 28 of 40 pictures train; FGSM takes one gradient for each of the 5 pairs.
-    assert planned(at, tmp_path).gradients_missing(Store(tmp_path / "store")) == 28 * 2 * 3 + 5
+    assert planned(at, tmp_path).gradients_missing(Store(tmp_path / "store")) == 28 * 2 * 3 + 5 + accuracy
 
 
 def test_attacks_may_be_kept_from_some_defenses(tmp_path: Path) -> None:
@@ -167,4 +168,23 @@ def test_a_threat_without_a_recommender_that_sees_images_is_refused(tmp_path: Pa
     recipe = small()
     recipe["experiment"]["models"] = {"external.MostPop": {}}
     with pytest.raises(UserError, match=r"no recommender of the recipe uses images; add external.ContentKNN"):
+        planned(recipe, tmp_path)
+
+
+def test_training_and_accuracy_count_the_pictures_of_their_splits(tmp_path: Path) -> None:
+    plan = planned(matrix(), tmp_path)
+    counted = {stage.label: plan.gradients(stage) for stage in plan.unique()}
+    train, test = 28, 8  # 40 drawn items: 70 % and 20 %
+    assert counted["extractor, seed 1"] == 0
+    assert counted["extractor with at, seed 1"] == train * 2
+    # Two epochs of strengths 0 to 2: a third of the training each, and half the strength on average.
+    assert counted["extractor with cat, seed 1"] == train
+    assert counted["accuracy of none, seed 1"] == test * 8
+
+
+def test_an_unknown_backbone_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    recipe = small(extractor={"backbone": "mobilenetv2_10"})
+    with pytest.raises(
+        UserError, match=r"extractor.backbone: unknown backbone 'mobilenetv2_10'; did you mean"
+    ):
         planned(recipe, tmp_path)
