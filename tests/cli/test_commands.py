@@ -113,7 +113,7 @@ def test_check_runs_nothing_and_leaves_nothing(
     assert (called.code, called.err) == (0, "")
     assert "1 cells" in called.out
     # FGSM on 5 pairs, and PGD-8 on the 8 test pictures.
-        assert "image-gradient evaluations to do, at most: 69" in called.out
+    assert "image-gradient evaluations to do, at most: 69" in called.out
     assert listing(tmp_path) == before
 
 
