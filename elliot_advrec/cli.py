@@ -26,7 +26,9 @@ app = typer.Typer(
 data_app = typer.Typer(help="Data sets to try recipes on.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file.")]
+RecipePath = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file, or the name of a shipped one.")
+]
 Sets = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads this annotation at run time
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. adversarial.seeds=[1,2]."),

@@ -13,7 +13,7 @@ from elliot_advrec.recipe.checked import build, mapping
 from elliot_advrec.recipe.elliot import Experiment, Meta
 from elliot_advrec.recipe.merge import merge, override
 from elliot_advrec.recipe.node import Node
-from elliot_advrec.recipe.shipped import preset_path, presets
+from elliot_advrec.recipe.shipped import preset_path, presets, recipe_path
 from elliot_advrec.recipe.spec import ModelSpec
 from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.unsupported import UNSUPPORTED, supported, supported_meta
@@ -64,15 +64,17 @@ def load(path: Path, overrides: Sequence[str] = (), overlay: str | None = None) 
     """Read, complete and check a recipe.
 
     Args:
-        path: the YAML file; relative paths in it are taken from its folder.
+        path: the YAML file, or the bare name of a shipped recipe (``quickstart``); relative paths in it are
+            taken from its folder.
         overrides: ``key=value`` texts of ``--set``, in order, laid over all else.
         overlay: name of a preset of ``configs/overlays`` to lay over the recipe, e.g. ``small``.
 
     Raises:
         UserError: the first thing that is wrong, with file, line, key and remedy.
     """
-    tree = read(Path(path))
-    path = Path(path).absolute()
+    path = _shipped(Path(path))
+    tree = read(path)
+    path = path.absolute()
     if overlay is not None:
         tree = merge(tree, _overlay(overlay, path.parent))
     for assignment in overrides:
@@ -83,6 +85,12 @@ def load(path: Path, overrides: Sequence[str] = (), overlay: str | None = None) 
     if node is None:
         raise UserError("'experiment' is missing", where=str(path), remedy="put all keys below 'experiment:'")
     return _recipe(path, mapping(node), overlay)
+
+
+def _shipped(path: Path) -> Path:
+    """A bare name that is no file here as the shipped recipe of that name, where there is one."""
+    bare = path.name == str(path) and not path.suffix
+    return (recipe_path(path.name) or path) if bare and not path.exists() else path
 
 
 def _overlay(name: str, folder: Path) -> Node:

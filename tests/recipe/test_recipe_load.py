@@ -191,3 +191,10 @@ def test_a_ready_split_needs_no_splitting(write: Write, tmp_path: Path) -> None:
 )
 def test_elliots_gpu_decides_where_device_does_not(write: Write, overrides: list[str], device: str) -> None:
     assert load(write(), overrides).adversarial.device == device
+
+
+def test_a_shipped_recipe_loads_by_its_bare_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("quickstart")).path.name == "quickstart.yml"
+    with pytest.raises(UserError, match="no such file"):
+        load(Path("recipes/quickstart"))
