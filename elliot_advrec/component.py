@@ -25,9 +25,24 @@ C = TypeVar("C", bound=BaseModel)
 
 
 class Component:
-    """A part that a recipe names: subclasses set ``config_class`` and write a one-line docstring summary."""
+    """A part that a recipe names: subclasses set ``config_class`` and write a one-line docstring summary.
+
+    Args:
+        config: settings, an instance of ``config_class``; its defaults if absent.
+
+    Raises:
+        TypeError: settings of another component.
+    """
 
     config_class: ClassVar[type[Config]] = Config
+    config: Any
+
+    def __init__(self, config: Config | None = None) -> None:
+        found = self.config_class() if config is None else config
+        if not isinstance(found, self.config_class):
+            expected, given = self.config_class.__name__, type(found).__name__
+            raise TypeError(f"{type(self).__name__} takes a {expected}, got {given}")
+        self.config = found
 
     @classmethod
     def summary(cls) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from elliot_advrec.attacks.budget import TOLERANCE, Budget
 from elliot_advrec.attacks.problem import AttackResult, Loss, Problem
-from elliot_advrec.component import Component, Config
+from elliot_advrec.component import Component
 from elliot_advrec.streams import Streams
 
 
@@ -20,14 +20,6 @@ class Attack(Component, ABC):
     Args:
         config: settings, an instance of ``config_class``; its defaults if absent.
     """
-
-    def __init__(self, config: Config | None = None) -> None:
-        config = self.config_class() if config is None else config
-        if not isinstance(config, self.config_class):
-            raise TypeError(
-                f"{type(self).__name__} takes a {self.config_class.__name__}, got {type(config).__name__}"
-            )
-        self.config = config
 
     @abstractmethod
     def run(self, problem: Problem) -> None:

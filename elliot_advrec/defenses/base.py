@@ -52,14 +52,6 @@ class TrainingDefense(Component, ABC):
     config_class: ClassVar[type[Config]] = DefenseConfig
     config: DefenseConfig
 
-    def __init__(self, config: Config | None = None) -> None:
-        found = self.config_class() if config is None else config
-        if not (isinstance(found, self.config_class) and isinstance(found, DefenseConfig)):
-            raise TypeError(
-                f"{type(self).__name__} takes a {self.config_class.__name__}, got {type(found).__name__}"
-            )
-        self.config = found
-
     @property
     def start(self) -> Literal["clean", "scratch"]:
         """Which weights its training starts from."""

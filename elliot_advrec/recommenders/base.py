@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from elliot_advrec.component import Component, Config, validate
+from elliot_advrec.component import Component, validate
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import atomic, write_json
@@ -31,9 +31,6 @@ class Recommender(Component, ABC):
 
     uses_images: ClassVar[bool] = False
     """Whether item embeddings change the scores; if not, no attack on images can."""
-
-    def __init__(self, config: Config | None = None) -> None:
-        self.config: Any = config if config is not None else self.config_class()
 
     @abstractmethod
     def fit(

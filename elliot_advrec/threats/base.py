@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from elliot_advrec.attacks.problem import Loss
-from elliot_advrec.component import Component, Config
+from elliot_advrec.component import Component
 
 
 class Embedder(Protocol):
@@ -54,14 +54,6 @@ class Threat(Component, ABC):
     Args:
         config: settings, an instance of ``config_class``; its defaults if absent.
     """
-
-    def __init__(self, config: Config | None = None) -> None:
-        config = self.config_class() if config is None else config
-        if not isinstance(config, self.config_class):
-            raise TypeError(
-                f"{type(self).__name__} takes a {self.config_class.__name__}, got {type(config).__name__}"
-            )
-        self.config = config
 
     @property
     @abstractmethod

@@ -109,9 +109,9 @@ def test_parts_that_do_not_fit(change: dict[str, object], message: str) -> None:
 
 
 def test_file_pictures_carry_their_boxes() -> None:
-    pictures = FilePictures(Path("/root"), ["a.png", "b/c.png"], np.array([[0, 1, 2, 3], [4, 5, 6, 7]]))
-    assert pictures[1] == FilePicture("/root/b/c.png", (4, 5, 6, 7))
+    pictures = FilePictures(Path("/pictures"), ["a.png", "b/c.png"], np.array([[0, 1, 2, 3], [4, 5, 6, 7]]))
+    assert pictures[1] == FilePicture("/pictures/b/c.png", (4, 5, 6, 7))
     assert pictures[0:2] == [pictures[0], pictures[1]]
     assert list(pickle.loads(pickle.dumps(pictures))) == list(pictures)
     with pytest.raises(ValueError, match=r"boxes must be \(2, 4\), got \(1, 4\)"):
-        FilePictures(Path("/root"), ["a.png", "b.png"], np.zeros((1, 4)))
+        FilePictures(Path("/pictures"), ["a.png", "b.png"], np.zeros((1, 4)))

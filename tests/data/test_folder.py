@@ -277,7 +277,7 @@ def test_configuration() -> None:
     assert Folder.summary().startswith("Your own pictures")
     with pytest.raises(ValidationError, match="name a folder of 'images', a 'manifest', or both"):
         FolderConfig()
-    with pytest.raises(TypeError, match="Folder takes a FolderConfig, got a Config"):
+    with pytest.raises(TypeError, match="Folder takes a FolderConfig, got Config"):
         Folder(FolderConfig.__base__(), Path())
 
 

@@ -29,10 +29,8 @@ class Source(Component, ABC):
     """
 
     def __init__(self, config: Config, root: Path) -> None:
-        if not isinstance(config, self.config_class):
-            expected, found = self.config_class.__name__, type(config).__name__
-            raise TypeError(f"{type(self).__name__} takes a {expected}, got a {found}")
-        self.config, self.root = config, Path(root)
+        super().__init__(config)
+        self.root = Path(root)
 
     @abstractmethod
     def catalog(self) -> Catalog:
