@@ -34,8 +34,7 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     catalog_stage = extractor_stage.needs["catalog"]
     embeddings = workspace.embeddings(stage.needs["embeddings"])
     frozen = workspace.frozen(extractor_stage, stage.settings["precision"])
-    drawn = parts["threat"].draw(len(embeddings), parts["seed"])
-    targets = Targets(drawn.attack[: parts["pairs"]], drawn.target[: parts["pairs"]])
+    targets = parts["threat"].draw(len(embeddings), parts["seed"]).first(parts["pairs"])
     bench = Bench(
         frozen,
         workspace.pixels(catalog_stage),
@@ -49,8 +48,7 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     batches = []
     with progress.track(stage.label, len(targets)) as advance:
         for start in range(0, len(targets), parts["batch_size"]):
-            part = slice(start, start + parts["batch_size"])
-            some = Targets(targets.attack[part], targets.target[part])
+            some = targets.slice(start, start + parts["batch_size"])
             path = folder / f"batch{start:08d}.npz"
             done = _read(path)
             if done is None:

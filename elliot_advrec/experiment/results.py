@@ -18,6 +18,7 @@ from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.recipe import Recipe
 
 FORMAT = 1
+LARGE = ("embedding_8bit",)  # (n, D) per attack, which no row needs
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -48,7 +49,7 @@ def collect(
         notes += [note for note in record["notes"] if note not in notes]
         found, owners = list(record["rows"]), [stage.tags.get("recommender")]
         if stage.kind == "attack":
-            pairs = workspace.arrays(stage, "pairs.npz")
+            pairs = workspace.arrays(stage, "pairs.npz", but=LARGE)
             found = success_rows(pairs, stage.parts["threat"].config.rank_min) + found
             owners = list(judged)
         rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in found]
@@ -57,7 +58,7 @@ def collect(
                 exhibits[name] += entries
             arrays |= workspace.arrays(stage, "exhibits.npz")
     attacks = [done.stage for done in finished if done.stage.kind == "attack"]
-    rows += compare(attacks, lambda stage: workspace.arrays(stage, "pairs.npz"), judged)
+    rows += compare(attacks, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE), judged)
     return {
         "format": FORMAT,
         "name": recipe.name,

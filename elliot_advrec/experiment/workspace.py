@@ -102,7 +102,7 @@ class Workspace:
         kind = stage.parts["model"]
         return self._once("recommender", stage, lambda folder: kind.load(folder / "recommender"))
 
-    def arrays(self, stage: Stage, name: str) -> dict[str, np.ndarray]:
-        """The arrays of ``name`` (an .npz of that stage), none of them pickled."""
+    def arrays(self, stage: Stage, name: str, *, but: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+        """The arrays of ``name`` (an .npz of that stage) except those of ``but``; none of them is pickled."""
         with np.load(self.folder(stage) / name, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+            return {key: file[key] for key in file.files if key not in but}

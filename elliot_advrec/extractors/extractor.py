@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
@@ -116,18 +115,6 @@ class Extractor(nn.Module):
         # What it started from is part of its description, though nothing is loaded from there again.
         extractor.config = config.model_copy(update={"weights": header["config"]["weights"]})
         return extractor.eval()
-
-    def description(self) -> dict[str, Any]:
-        """What a report says about it, JSON-able."""
-        return {
-            "backbone": self.config.backbone,
-            "weights": self.config.weights,
-            "embedding_dim": self.embedding_dim,
-            "image_size": self.image_size,
-            "categories": len(self.categories),
-            "attributes": len(self.attribute_names),
-            "parameters": sum(parameter.numel() for parameter in self.parameters()),
-        }
 
 
 def _head(width: int, labels: int) -> nn.Linear | None:

@@ -34,7 +34,7 @@ class RunSettings(Config):
     precision: Literal["float32", "bf16"] = "float32"
     """Number format of attacks and embeddings."""
     batch_size: int = Field(default=32, ge=1)
-    """Images attacked at a time; decides speed and memory, not results."""
+    """Images attacked at a time; decides speed and memory, and the last digits of results."""
     strict: bool = False
     """Refuse items without an image, bad images and unknown items, instead of dropping them with a note."""
     simulation: Simulation = Simulation()
