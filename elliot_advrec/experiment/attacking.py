@@ -33,10 +33,10 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     extractor_stage = stage.needs["extractor"]
     catalog_stage = extractor_stage.needs["catalog"]
     embeddings = workspace.embeddings(stage.needs["embeddings"])
-    frozen = workspace.frozen(extractor_stage, stage.settings["precision"])
     targets = parts["threat"].draw(len(embeddings), parts["seed"]).first(parts["pairs"])
     bench = Bench(
-        frozen,
+        workspace.frozen(extractor_stage, stage.settings["precision"]),
+        workspace.frozen(extractor_stage),
         workspace.pixels(catalog_stage),
         torch.from_numpy(embeddings).to(workspace.device),
         parts["threat"],
@@ -77,9 +77,10 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
 
 @dataclass(frozen=True)
 class Bench:
-    """What every batch of one attack stage shares."""
+    """What every batch of one attack stage shares: the attack differentiates one view, another judges."""
 
-    frozen: FrozenExtractor
+    attacked: FrozenExtractor
+    judge: FrozenExtractor
     pixels: PixelFile
     embeddings: Tensor
     threat: Threat
@@ -97,12 +98,12 @@ def attack_batch(bench: Bench, targets: Targets, streams: Streams) -> dict[str, 
         ``image`` (n, 3, S, S) itself.
     """
     clean = bench.pixels.floats(targets.attack).to(bench.device)
-    loss = bench.threat.loss(bench.frozen, targets.attack, targets.target, bench.embeddings)
+    loss = bench.threat.loss(bench.attacked, targets.attack, targets.target, bench.embeddings)
     found = bench.attack(loss, clean, bench.budget, streams)
     radius = bench.budget.eps if bench.budget.norm == "linf" else None
     rounded = perceptual.round_to_8_bits(found.images, clean, radius)
     with torch.no_grad():
-        exact, stored = bench.frozen.embed(found.images), bench.frozen.embed(rounded)
+        exact, stored = bench.judge.embed(found.images), bench.judge.embed(rounded)
     return {
         "embedding": _numpy(exact.float()),
         "embedding_8bit": _numpy(stored.float()),

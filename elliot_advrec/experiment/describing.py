@@ -11,6 +11,7 @@ from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.extractors.backbone import check_backbone
+from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec
 from elliot_advrec.recommenders import RECOMMENDERS
@@ -21,9 +22,15 @@ GRID = 900  # places of a training at which its adversary's cost is looked at
 
 
 def extractor_stage(
-    recipe: Recipe, device: str, seed: int, catalog: Stage, defense: Spec | None, clean: Stage | None
+    recipe: Recipe,
+    device: str,
+    seed: int,
+    catalog: Stage,
+    defense: Spec | None,
+    clean: Stage | None,
+    adversary: Precision = "float32",
 ) -> Stage:
-    """The training of one extractor, clean or under a defense.
+    """The training of one extractor, clean or under a defense whose adversary has a precision of its own.
 
     Raises:
         UserError: an unknown backbone, or first weights that are a file that is not there.
@@ -49,6 +56,7 @@ def extractor_stage(
         "seed": seed,
         "defense": None,
         "training": settings.training,
+        "adversary": adversary,
     }
     needs = {"catalog": catalog}
     label = f"extractor, seed {seed}"
@@ -56,6 +64,7 @@ def extractor_stage(
     if defense is not None:
         config = defense.config
         described |= {"defense": defense.kind, "config": config.model_dump(mode="json")}
+        described["adversary"] = adversary
         built = DEFENSES.get(defense.kind)(config)
         parts |= {"defense": built, "training": built.training(settings.training)}
         label = f"extractor with {defense.name}, seed {seed}"
@@ -106,6 +115,7 @@ def attack_stages(
     attack: AttackSpec,
     embeddings: Stage,
     extractor: Stage,
+    precision: Precision,
 ) -> Iterator[Stage]:
     """One attack on one defense, a stage for each budget."""
     built = ATTACKS.get(attack.kind)(attack.config)
@@ -125,7 +135,7 @@ def attack_stages(
                 "norm": budget.norm,
                 "eps": budget.eps,
                 "seed": seed,
-                "precision": recipe.adversarial.precision,
+                "precision": precision,
                 "batch_size": recipe.adversarial.batch_size,
             },
             {"embeddings": embeddings, "extractor": extractor},

@@ -46,6 +46,7 @@ def make_extractor(workspace: Workspace, stage: Stage, folder: Path, progress: P
         pixels,
         stage.parts["training"],
         defense=stage.parts["defense"],
+        adversary=stage.parts["adversary"],
         seed=seed,
         device=workspace.device,
         folder=folder / "training",
@@ -72,7 +73,7 @@ def _keep_curves(folder: Path) -> None:
 def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """Embed the whole catalog with the frozen view, a batch at a time."""
     pixels = workspace.pixels(stage.needs["catalog"])
-    frozen = workspace.frozen(stage.needs["extractor"], stage.settings["precision"])
+    frozen = workspace.frozen(stage.needs["extractor"])
     count = len(pixels)
     shape = (count, frozen.embedding_dim)
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -96,7 +97,7 @@ def make_accuracy(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
     """Clean accuracy of both heads on the test split, and category accuracy under PGD-8 at eps 0.03."""
     catalog = workspace.catalog(stage.needs["catalog"])
     pixels = workspace.pixels(stage.needs["catalog"])
-    frozen = workspace.frozen(stage.needs["extractor"], stage.settings["precision"])
+    frozen = workspace.frozen(stage.needs["extractor"])
     rows = np.flatnonzero(catalog.split == "test")
     if len(rows) == 0:
         return Outcome(notes=["The catalog has no test split: accuracy is not reported."])

@@ -19,6 +19,7 @@ from elliot_advrec.experiment.inputs import interaction_settings
 from elliot_advrec.experiment.learning import STEPS
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
+from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe
 
 
@@ -117,24 +118,24 @@ def _stages(recipe: Recipe, device: str) -> Iterator[Stage]:
 
 def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: Stage) -> Iterator[Stage]:
     adversarial = recipe.adversarial
+    precision = resolve_precision(adversarial.precision, device)
     clean = extractor_stage(recipe, device, seed, catalog, None, None)
     for defense in adversarial.defenses:
         extractor = clean
         if defense.kind != "none":
-            extractor = extractor_stage(recipe, device, seed, catalog, defense, clean)
+            extractor = extractor_stage(recipe, device, seed, catalog, defense, clean, precision)
         tags = {"defense": defense.name, "seed": seed}
-        frozen = {"precision": adversarial.precision}
         embeddings = Stage(
             "embeddings",
             f"embeddings of {defense.name}, seed {seed}",
-            frozen,
+            {},
             {"extractor": extractor, "catalog": catalog},
         )
         yield embeddings
         yield Stage(
             "accuracy",
             f"accuracy of {defense.name}, seed {seed}",
-            {**frozen, "seed": seed},
+            {"seed": seed},
             {"extractor": extractor, "catalog": catalog},
             tags,
             {"seed": seed},
@@ -148,7 +149,9 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
             for threat in adversarial.threats
             for attack in adversarial.attacks
             if attack.defenses is None or defense.name in attack.defenses
-            for stage in attack_stages(recipe, seed, defense, threat, attack, embeddings, extractor)
+            for stage in attack_stages(
+                recipe, seed, defense, threat, attack, embeddings, extractor, precision
+            )
         ]
         for stage in attacks:
             yield stage

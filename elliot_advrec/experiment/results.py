@@ -15,6 +15,7 @@ from elliot_advrec.experiment.attacking import success_rows
 from elliot_advrec.experiment.comparing import compare
 from elliot_advrec.experiment.stages import Finished, complete
 from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe
 
 FORMAT = 1
@@ -65,7 +66,7 @@ def collect(
         "recipe": recipe.resolved(),
         "versions": versions(),
         "device": device_name(workspace.device),
-        "precision": adversarial.precision,
+        "precision": resolve_precision(adversarial.precision, workspace.device.type),
         "seeds": list(adversarial.seeds),
         "notes": notes,
         "stages": stage_table(finished),

@@ -88,7 +88,7 @@ class Workspace:
         """A fresh copy, on the CPU: training may change it."""
         return Extractor.load(self.folder(stage) / EXTRACTOR)
 
-    def frozen(self, stage: Stage, precision: Precision) -> FrozenExtractor:
+    def frozen(self, stage: Stage, precision: Precision = "float32") -> FrozenExtractor:
         def read(folder: Path) -> FrozenExtractor:
             return FrozenExtractor(Extractor.load(folder / EXTRACTOR), precision).to(self.device)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from elliot_advrec.errors import UserError
+from elliot_advrec.extractors.convolutions import fuse
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.features import Features
 from elliot_advrec.extractors.folding import Pair, find_pairs, pour, randomise, strip
@@ -17,6 +18,22 @@ TOLERANCE = 1e-4
 """Largest relative difference between the folded and the original embedding."""
 Precision = Literal["float32", "bf16"]
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+
+
+def resolve_precision(name: str, device: str) -> Precision:
+    """``auto`` as what is fast on this machine: bf16 where the device multiplies it natively, else float32.
+
+    Args:
+        name: auto, float32 or bf16.
+        device: its type, ``cpu`` or ``cuda``.
+    """
+    if name != "auto":
+        return "bf16" if name == "bf16" else "float32"
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    # Elsewhere oneDNN emulates it, slower than float32. The probes of some versions of PyTorch are missing.
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return "bf16" if any(getattr(torch.cpu, probe, lambda: False)() for probe in probes) else "float32"
 
 
 class FrozenExtractor(nn.Module):
@@ -49,6 +66,7 @@ class FrozenExtractor(nn.Module):
         strip(self.network.backbone, self._pairs)
         self.network.backbone.to(dtype=_DTYPES[precision])
         self.network.requires_grad_(False)
+        fuse(self.network.backbone, self._pairs)
         self.to(memory_format=torch.channels_last)
         self.train(False)
         self.refresh(extractor)

@@ -13,6 +13,7 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.extractors import checkpoint
 from elliot_advrec.extractors.config import TrainingConfig
 from elliot_advrec.extractors.extractor import Extractor
+from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.extractors.history import History
 from elliot_advrec.extractors.optimiser import Optimiser
 
@@ -28,6 +29,7 @@ def fingerprint(
     rows: np.ndarray,
     config: TrainingConfig,
     defense: Defense | None,
+    adversary: Precision,
     seed: int,
 ) -> dict[str, Any]:
     """What decides a training's result, JSON-able; two that differ must not share a folder."""
@@ -45,7 +47,7 @@ def fingerprint(
         "image_size": extractor.image_size,
         "defense": None
         if defense is None
-        else [type(defense).__name__, defense.config.model_dump(mode="json")],
+        else [type(defense).__name__, defense.config.model_dump(mode="json"), adversary],
         "items": digest.hexdigest(),
         "first_weights": first.hexdigest(),
         "seed": seed,

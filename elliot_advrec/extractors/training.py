@@ -22,7 +22,7 @@ from elliot_advrec.extractors.config import TrainingConfig
 from elliot_advrec.extractors.curves import Curves, open_curves
 from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
-from elliot_advrec.extractors.frozen import FrozenExtractor
+from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
 from elliot_advrec.extractors.history import Epoch, History
 from elliot_advrec.extractors.losses import classification_loss
 from elliot_advrec.extractors.optimiser import Optimiser
@@ -58,6 +58,7 @@ def train(
     config: TrainingConfig,
     *,
     defense: Defense | None = None,
+    adversary: Precision = "float32",
     seed: int = 0,
     device: str | torch.device = "cpu",
     folder: Path,
@@ -75,6 +76,7 @@ def train(
         config: how it learns.
         defense: changes each batch before it is trained on; its attacks run on a frozen view that is
             refreshed each batch, so they touch neither the extractor's mode nor its BatchNorm statistics.
+        adversary: number format of that view; bf16 also where the training itself is in bf16.
         seed: decides order, augmentation, dropout and the defense's randomness.
         device: where to train.
         folder: where the state of this training is kept.
@@ -96,9 +98,10 @@ def train(
     extractor.to(place).to(memory_format=torch.channels_last)
     steps = len(order(rows, config.batch_size, seed, 0))
     optimiser = Optimiser(extractor, config, steps * config.epochs, place)
-    state = TrainingState(folder, fingerprint(extractor, catalog, rows, config, defense, seed))
+    state = TrainingState(folder, fingerprint(extractor, catalog, rows, config, defense, adversary, seed))
     history = state.restore(extractor, optimiser)
-    run = _Run(extractor, catalog, pixels, config, defense, seed, place, optimiser)
+    view = FrozenExtractor(extractor, "bf16" if optimiser.in_bf16 else adversary).to(place)
+    run = _Run(extractor, catalog, pixels, config, defense, seed, place, optimiser, view)
     done = len(history.epochs)
     try:
         with (
@@ -127,12 +130,13 @@ class _Run:
         seed: int,
         device: torch.device,
         optimiser: Optimiser,
+        view: FrozenExtractor,
     ) -> None:
         self.extractor, self.catalog, self.pixels, self.config = extractor, catalog, pixels, config
         self.defense, self.seed, self.device, self.optimiser = defense, seed, device, optimiser
         self.validation = labelled_rows(catalog, np.flatnonzero(catalog.split == "validation"))
         # One view for all batches: taking over the weights is cheap, building it is not.
-        self.view = FrozenExtractor(extractor, optimiser.view_precision).to(device)
+        self.view = view
 
     def epoch(self, epoch: int, rows: np.ndarray, advance: Callable[[int], None], curves: Curves) -> Epoch:
         """Train on every row once and measure."""

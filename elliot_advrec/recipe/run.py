@@ -31,8 +31,10 @@ class RunSettings(Config):
     """One repetition of training and attacks a seed."""
     device: str | None = None
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; absent: Elliot's ``gpu`` where given, else ``auto``."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Number format of attacks and embeddings."""
+    precision: Literal["auto", "float32", "bf16"] = "float32"
+    """Number format in which adversaries (attacks, and those of training defenses) differentiate the network.
+    ``auto``: bf16 where the processor multiplies it natively, else float32. Embeddings, ranks and accuracies
+    are computed in float32 whatever stands here."""
     batch_size: int = Field(default=32, ge=1)
     """Images attacked at a time; decides speed and memory, and the last digits of results."""
     strict: bool = False

@@ -92,11 +92,7 @@ CHANGES = [
     pytest.param(setting(A, "extractor", "training", "epochs", to=3), OF_EXTRACTOR, id="epochs"),
     pytest.param(setting(A, "extractor", "backbone", to="test_resnet"), OF_EXTRACTOR, id="backbone"),
     pytest.param(setting(A, "seeds", to=[2]), OF_EXTRACTOR, id="seed"),
-    pytest.param(
-        setting(A, "precision", to="bf16"),
-        {"embeddings", "accuracy", "recommender", "attack", "rerank", "exhibits"},
-        id="precision",
-    ),
+    pytest.param(setting(A, "precision", to="bf16"), {"attack", "rerank", "exhibits"}, id="precision"),
     pytest.param(setting(A, "attacks", 0, "eps", to=0.06), {"attack", "rerank", "exhibits"}, id="eps"),
     pytest.param(setting(A, "threats", 0, "pairs", to=4), {"attack", "rerank", "exhibits"}, id="pairs"),
     pytest.param(setting(A, "threats", 0, "rank_min", to=[1, 10]), set(), id="rank_min"),
@@ -123,6 +119,16 @@ def test_a_defense_has_an_extractor_of_its_own_and_leaves_the_clean_one(tmp_path
     assert keys(plain)["extractor"] < keys(defended)["extractor"]
     at = next(s for s in defended.stages if s.kind == "extractor" and s.parts["defense"] is not None)
     assert at.needs["clean"].key in keys(plain)["extractor"]
+
+
+def test_the_precision_of_adversaries_decides_defended_extractors_and_no_clean_one(tmp_path: Path) -> None:
+    def extractors(precision: str) -> dict[bool, str]:
+        stages = planned(small(defenses=["none", "at"], precision=precision), tmp_path).stages
+        return {s.parts["defense"] is not None: s.key for s in stages if s.kind == "extractor"}
+
+    exact, coarse = extractors("float32"), extractors("bf16")
+    assert exact[False] == coarse[False]
+    assert exact[True] != coarse[True]
 
 
 def test_an_attack_under_two_names_is_run_once_and_reported_twice(tmp_path: Path) -> None:

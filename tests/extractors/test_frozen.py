@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors import frozen
 from elliot_advrec.extractors.config import ExtractorSettings
+from elliot_advrec.extractors.convolutions import FrozenConvolution
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.folding import NORMS, find_pairs, randomise
-from elliot_advrec.extractors.frozen import FrozenExtractor
+from elliot_advrec.extractors.frozen import FrozenExtractor, resolve_precision
 
 
 def build(backbone: str, seed: int = 0) -> Extractor:
@@ -163,3 +164,32 @@ def test_compiled_backbone_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(frozen.torch, "compile", compile_)
     view = FrozenExtractor(build("test_resnet"), compiled=True)
     assert seen == [view.network.backbone]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_gradients_do_not_depend_on_fusing(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = build("mobilenetv2_050").eval()
+    fused = FrozenExtractor(extractor, precision)  # type: ignore[arg-type]
+    assert sum(isinstance(module, FrozenConvolution) for module in fused.modules()) > 50
+    monkeypatch.setattr(frozen, "fuse", lambda network, pairs: None)
+    plain = FrozenExtractor(extractor, precision)  # type: ignore[arg-type]
+    pixels = torch.rand(2, 3, 32, 32)
+    found = []
+    for view in (fused, plain):
+        given = pixels.clone().requires_grad_()
+        view.embed(given).sum().backward()
+        assert given.grad is not None
+        found.append(given.grad)
+    agreement = torch.nn.functional.cosine_similarity(found[0].flatten(), found[1].flatten(), dim=0)
+    assert agreement > (0.999999 if precision == "float32" else 0.95)
+
+
+def test_auto_precision_is_what_the_processor_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [resolve_precision(name, "cpu") for name in ("float32", "bf16")] == ["float32", "bf16"]
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
+    assert resolve_precision("auto", "cpu") == "float32"
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    assert resolve_precision("auto", "cpu") == "bf16"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert resolve_precision("auto", "cuda") == "float32"

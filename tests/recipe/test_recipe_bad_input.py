@@ -240,7 +240,7 @@ def complaint(path: Path) -> str:
         pytest.param(
             "    defenses:",
             "    precision: bf8\n    defenses:",
-            "unknown value 'bf8'; known: bf16, float32",
+            "unknown value 'bf8'; known: auto, bf16, float32",
             id="precision",
         ),
     ],
