@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from rich.progress import Progress as Bars
 from elliot_advrec.progress import Advance
 
 LOG_EVERY = 15.0  # seconds between lines of one task in a log file
+PACE_OVER = 8  # of those lines, over which the pace is taken
+AT_ONCE = 1.0  # seconds within which units were not done now, but restored
 
 
 class ConsoleProgress:
@@ -47,16 +50,22 @@ class ConsoleProgress:
 
     @contextmanager
     def _lines(self, description: str, total: int) -> Iterator[Advance]:
-        start = last = time.monotonic()
+        begun = last = time.monotonic()
+        # The pace of late: what an earlier run had done already comes first, all at once.
+        seen: deque[tuple[float, int]] = deque([(last, 0)], maxlen=PACE_OVER)
         done = 0
 
         def advance(units: int) -> None:
             nonlocal done, last
-            done += units
             now = time.monotonic()
+            done += units
+            if now - begun < AT_ONCE:
+                seen[0] = (now, done)
             if now - last >= LOG_EVERY and done < total:
                 last = now
-                left = (now - start) / max(done, 1) * (total - done)
+                since, before = seen[0]
+                left = (now - since) / max(done - before, 1) * (total - done)
+                seen.append((now, done))
                 self.say(f"  {description}: {done}/{total}, about {_duration(left)} left")
 
         yield advance

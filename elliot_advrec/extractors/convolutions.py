@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elliot_advrec.extractors.activations import LeanReLU6
 from elliot_advrec.extractors.folding import Pair
+
+_CLAMP = LeanReLU6()
+
+
+@cache
+def _supported(dtype: torch.dtype) -> bool:
+    """Whether this PyTorch has oneDNN, and oneDNN kernels of this number format for this processor."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and probe is not None and bool(probe()))
 
 
 class _Frozen(torch.autograd.Function):
@@ -51,8 +62,9 @@ class _Frozen(torch.autograd.Function):
 class FrozenConvolution(nn.Conv2d):
     """An ``nn.Conv2d`` whose weights never get a gradient, clamped to [0, 6] where ``clamped``.
 
-    The values and gradients are those of the convolution and ``nn.ReLU6``; elsewhere than on a CPU, and in
-    other number formats than float32 and bf16, it computes exactly those two.
+    The values and gradients are those of the convolution and ``nn.ReLU6``, but for NaN, of which the fused
+    kernel may make 0. Elsewhere than on a CPU with oneDNN, and in other number formats than float32 and bf16,
+    it computes exactly those two.
     """
 
     clamped: bool
@@ -61,14 +73,14 @@ class FrozenConvolution(nn.Conv2d):
         fused = (
             given.device.type == "cpu"
             and given.dtype == self.weight.dtype
-            and given.dtype in (torch.float32, torch.bfloat16)
+            and _supported(given.dtype)
             and not torch.compiler.is_compiling()
         )
         if fused:
             found: Tensor = _Frozen.apply(given, self)
             return found
         plain = super().forward(given)
-        return F.relu6(plain) if self.clamped else plain
+        return _CLAMP(plain) if self.clamped else plain
 
 
 def fuse(network: nn.Module, pairs: list[Pair]) -> None:
@@ -90,4 +102,4 @@ def fuse(network: nn.Module, pairs: list[Pair]) -> None:
         if clamped:
             setattr(holder, leaf, nn.Identity())
         convolution.__class__ = FrozenConvolution
-        convolution.clamped = clamped
+        vars(convolution)["clamped"] = clamped

@@ -69,6 +69,7 @@ class FrozenExtractor(nn.Module):
         fuse(self.network.backbone, self._pairs)
         self.to(memory_format=torch.channels_last)
         self.train(False)
+        self._unsound = torch.zeros(())
         self.refresh(extractor)
         self._backbone = (torch.compile(self.network.backbone) if compiled else self.network.backbone,)
 
@@ -97,13 +98,17 @@ class FrozenExtractor(nn.Module):
         for name, tensor in [*self.network.named_parameters(), *self.network.named_buffers()]:
             if name not in skipped:
                 tensor.copy_(present[name])
+        # oneDNN's clamp makes 0 of NaN; weights that are not finite must stay visible in what they give.
+        sums = [tensor.sum(dtype=torch.float32) for tensor in self.network.backbone.parameters()]
+        self._unsound = torch.stack(sums).sum() * 0
 
     def embed(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) pixels in [0, 1] to (B, D) float32 embeddings, not normalised to unit length."""
         normal = (pixels - self.network.mean) / self.network.std
         normal = normal.to(_DTYPES[self.precision], memory_format=torch.channels_last)
         embedding: Tensor = self.network.projection(self._backbone[0](normal).float())
-        return embedding
+        unsound = pixels.detach().flatten(1).sum(1, keepdim=True) * 0  # NaN where a pixel is not finite
+        return embedding + (self._unsound.to(embedding.device) + unsound)
 
     def forward(self, pixels: Tensor) -> Features:
         """(B, 3, H, W) pixels in [0, 1] to embedding and logits, float32."""

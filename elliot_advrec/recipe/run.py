@@ -33,8 +33,9 @@ class RunSettings(Config):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; absent: Elliot's ``gpu`` where given, else ``auto``."""
     precision: Literal["auto", "float32", "bf16"] = "float32"
     """Number format in which adversaries (attacks, and those of training defenses) differentiate the network.
-    ``auto``: bf16 where the processor multiplies it natively, else float32. Embeddings, ranks and accuracies
-    are computed in float32 whatever stands here."""
+    ``auto``: bf16 where the processor multiplies it natively (on a CPU as far as PyTorch can tell, from 2.5
+    on), else float32. Training adversaries use bf16 also where the training itself does. Embeddings, ranks
+    and accuracies are float32 whatever stands here."""
     batch_size: int = Field(default=32, ge=1)
     """Images attacked at a time; decides speed and memory, and the last digits of results."""
     strict: bool = False

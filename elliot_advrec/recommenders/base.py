@@ -18,6 +18,8 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.files import atomic, write_json
 
 R = TypeVar("R", bound="Recommender")
+BLOCK = 8192
+"""Rows of a large matrix that are looked at together."""
 
 
 class Recommender(Component, ABC):
@@ -139,5 +141,9 @@ def last_of_each(rows: np.ndarray, embeddings: np.ndarray) -> tuple[np.ndarray, 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:
     """(n, D) float32 rows of length 1; a zero row stays zero, so its cosine to everything is 0."""
-    length = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
-    return (embeddings / np.maximum(length, 1e-30)[:, None]).astype(np.float32)
+    found = np.empty(embeddings.shape, np.float32)
+    for start in range(0, len(embeddings), BLOCK):  # the float64 in between takes twice the memory
+        block = embeddings[start : start + BLOCK]
+        length = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float64))
+        found[start : start + BLOCK] = block / np.maximum(length, 1e-30)[:, None]
+    return found

@@ -141,7 +141,7 @@ class ContentKNN(Recommender):
 
     def _state(self) -> dict[str, np.ndarray]:
         everything: dict[str, Any] = {
-            "vectors": self._neighbours.of(np.arange(len(self._neighbours))),
+            "vectors": self._neighbours.present(),
             "rows": self._rows,
             "ids": self._ids,
             "similarity": self._similarity,

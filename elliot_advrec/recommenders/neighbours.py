@@ -47,6 +47,10 @@ class Neighbours:
             found[is_changed] = self.vectors[place[is_changed]]
         return found
 
+    def present(self) -> np.ndarray:
+        """(N, D) all unit vectors as they are now; not to be changed."""
+        return self.base if self.vectors is None else self.of(np.arange(len(self)))
+
     def replaced(self, rows: np.ndarray, vectors: np.ndarray) -> Neighbours:
         """The catalog with these (distinct) rows changed to these unit vectors; the index is shared."""
         changed = np.union1d(self.changed, rows)

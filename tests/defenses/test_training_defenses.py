@@ -272,7 +272,7 @@ def test_config_of_another_kind() -> None:
 def test_diverged_weights_are_the_users_learning_rate(tmp_path: Path) -> None:
     catalog, pixels = draw(tmp_path, items=32)
     config = short(2, lr=1e30, optimizer="sgd", schedule="constant")
-    with pytest.raises(UserError, match=r"no longer finite in epoch \d"):
+    with pytest.raises(UserError, match="no longer finite in epoch 1"):
         train(
             build(catalog, "mobilenetv2_035"), catalog, pixels, config,
             defense=make("adversarial_training", steps=1), folder=tmp_path / "t",

@@ -37,7 +37,7 @@ LAYERS = [
 def network(clamped: bool, **settings: int) -> nn.Sequential:
     torch.manual_seed(0)
     made = nn.Sequential(nn.Conv2d(**settings), LeanReLU6() if clamped else nn.Identity())
-    made[0].weight.data.mul_(12)  # so that both ends of the clamp are met
+    made[0].weight.data.mul_(24)  # so that both ends of the clamp are met
     return made.requires_grad_(False)
 
 

@@ -193,3 +193,17 @@ def test_auto_precision_is_what_the_processor_multiplies(monkeypatch: pytest.Mon
     assert resolve_precision("auto", "cpu") == "bf16"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     assert resolve_precision("auto", "cuda") == "float32"
+
+
+def test_what_is_not_finite_stays_visible() -> None:
+    extractor = build("mobilenetv2_050").eval()
+    view = FrozenExtractor(extractor)
+    pixels = torch.rand(2, 3, 32, 32)
+    assert view.embed(pixels).isfinite().all()
+    spoilt = pixels.clone()
+    spoilt[0, 1, 5, 5] = torch.nan
+    assert view.embed(spoilt).isnan().any(dim=1).tolist() == [True, False]
+    with torch.no_grad():
+        extractor.backbone.get_submodule("blocks.4.1.bn1").weight[0] = torch.nan  # type: ignore[index]
+    view.refresh(extractor)
+    assert view.embed(pixels).isnan().any(dim=1).all()
