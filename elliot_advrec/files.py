@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,10 +67,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> None:
-    """Write ``arrays`` as one .npz without pickles, atomically."""
-    save: Any = np.savez_compressed if compressed else np.savez
-    with atomic(path) as temporary, temporary.open("wb") as stream:
-        save(stream, **arrays)
+    """Write ``arrays`` as one .npz without pickles, atomically.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+        ValueError: an array holds Python objects.
+    """
+    # Not np.savez: it pickles objects, and numpy 1.26's leaves its archive open when the disk is full.
+    compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def sha256(path: Path) -> str:

@@ -13,13 +13,13 @@ from elliot_advrec.errors import UserError
 
 
 def join(
-    frame: pd.DataFrame | str | Path, items: Sequence[str], strict: bool, notes: list[str]
+    frame: pd.DataFrame | str | Path, items: Sequence[str] | None, strict: bool, notes: list[str]
 ) -> pd.DataFrame:
     """Readable rows of known items, the last of each (user, item), in their order.
 
     Args:
         frame: the table, or the TSV that holds it.
-        items: ids of the catalog.
+        items: ids of the catalog; None: every item is known.
         strict: refuse unknown items instead of dropping their rows.
         notes: gets a sentence about every kind of row that is dropped.
 
@@ -29,7 +29,7 @@ def join(
     table, name = (
         (check(frame), "interactions") if isinstance(frame, pd.DataFrame) else (read(frame), str(frame))
     )
-    known = table["item"].isin(items)
+    known = table["item"].notna() if items is None else table["item"].isin(items)
     if not known.all():
         unknown = table.loc[~known, "item"]
         what = f"{len(unknown)} interactions with {unknown.nunique()} items that the catalog lacks"
@@ -43,12 +43,12 @@ def join(
         notes.append(f"{name}: {int(repeated.sum())} repeats of a (user, item) were dropped; the last counts")
         table = table[~repeated]
     if table.empty:
-        remedy = f"its ids look like '{items[0]}'" if len(items) else "the catalog is empty"
+        remedy = f"its ids look like '{items[0]}'" if items else "the catalog is empty"
         raise UserError("no interaction is with an item of the catalog", where=name, remedy=remedy)
     return table.reset_index(drop=True)
 
 
-def join_files(files: FixedFiles, items: Sequence[str], strict: bool, notes: list[str]) -> Split:
+def join_files(files: FixedFiles, items: Sequence[str] | None, strict: bool, notes: list[str]) -> Split:
     """The split that the files hold, less what cannot be evaluated.
 
     Raises:

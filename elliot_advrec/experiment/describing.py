@@ -1,4 +1,4 @@
-"""Each stage of a recipe, with all that decides it."""
+"""The stages of extractors and attacks, with all that decides them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec
-from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import THREATS
 
@@ -77,36 +76,6 @@ def extractor_stage(
     return Stage("extractor", label, described, needs, {}, parts, gradients_per_picture=per_picture)
 
 
-def recommender_stages(
-    recipe: Recipe, seed: int, tags: dict[str, Any], interactions: Stage, embeddings: Stage
-) -> Iterator[Stage]:
-    """Each model of the recipe over one extractor's embeddings."""
-    evaluation = recipe.experiment.evaluation
-    for model in recipe.models:
-        kind = RECOMMENDERS.get(model.kind)
-        settings = {
-            "model": model.kind,
-            "config": model.config.model_dump(mode="json"),
-            "seed": seed,
-            "cutoffs": list(evaluation.cutoffs),
-            "metrics": list(evaluation.simple_metrics),
-            "relevance_threshold": float(evaluation.relevance_threshold),
-            "top_k": recipe.experiment.top_k,
-            "save_recs": model.meta.save_recs,
-        }
-        needs = {"interactions": interactions}
-        if kind.uses_images:
-            needs["embeddings"] = embeddings
-        yield Stage(
-            "recommender",
-            f"recommender {model.name} over {tags['defense']}, seed {seed}",
-            settings,
-            needs,
-            {**tags, "recommender": model.name},
-            {"model": kind, "config": model.config, "seed": seed, "evaluation": evaluation},
-        )
-
-
 def attack_stages(
     recipe: Recipe,
     seed: int,
@@ -157,28 +126,6 @@ def attack_stages(
                 "batch_size": recipe.adversarial.batch_size,
             },
             pairs * built.gradient_evaluations(),
-        )
-
-
-def rerank_stages(recipe: Recipe, attacked: Stage, recommenders: list[Stage]) -> Iterator[Stage]:
-    """Each recommender that uses images, over the catalog with the attacked ones in it."""
-    judged = [stage for stage in recommenders if stage.parts["model"].uses_images]
-    if not judged:
-        raise UserError(
-            f"threat '{attacked.tags['threat']}' attacks through images, and no recommender of the recipe "
-            "uses images",
-            where=f"{recipe.path}: experiment.models",
-            remedy="add external.ContentKNN",
-        )
-    for recommender in judged:
-        name = recommender.tags["recommender"]
-        yield Stage(
-            "rerank",
-            f"re-ranking {name} under {attacked.label}",
-            {},
-            {"recommender": recommender, "attack": attacked},
-            {**attacked.tags, "recommender": name},
-            dict(recommender.parts),
         )
 
 

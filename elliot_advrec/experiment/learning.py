@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from elliot_advrec.defenses.accuracy import adversarial_accuracy
+from elliot_advrec.experiment.given_features import make_given
 from elliot_advrec.experiment.stages import Outcome, Stage, row
 from elliot_advrec.experiment.workspace import EXTRACTOR, Workspace
 from elliot_advrec.extractors.evaluation import evaluate
@@ -71,7 +72,9 @@ def _keep_curves(folder: Path) -> None:
 
 
 def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Embed the whole catalog with the frozen view, a batch at a time."""
+    """Embed the whole catalog with the frozen view, a batch at a time; or take features that are given."""
+    if "extractor" not in stage.needs:
+        return make_given(workspace, stage, folder)
     pixels = workspace.pixels(stage.needs["catalog"])
     frozen = workspace.frozen(stage.needs["extractor"])
     count = len(pixels)

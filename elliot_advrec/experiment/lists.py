@@ -11,7 +11,7 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.experiment.stages import Finished
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import atomic
-from elliot_advrec.metrics.ranking import recommend
+from elliot_advrec.metrics.ranking import recommend_scored
 from elliot_advrec.recommenders import Recommender
 
 BLOCK = 256
@@ -19,17 +19,34 @@ NAME = "recs.tsv"
 
 
 def write_lists(
-    recommender: Recommender, interactions: Interactions, ids: list[str], k: int, folder: Path
+    recommender: Recommender,
+    interactions: Interactions,
+    ids: list[str],
+    k: int,
+    folder: Path,
+    *,
+    known_only: bool = False,
 ) -> None:
-    """Write the ``k`` best items of every user that were not in its training rows."""
-    seen = [interactions.train]
+    """Write the ``k`` best items of every user that were not in its training rows.
+
+    Args:
+        recommender: fitted.
+        interactions: of the fold.
+        ids: of the catalog.
+        k: length of the lists.
+        folder: gets ``recs.tsv``.
+        known_only: whether only items with a training row are listed.
+    """
+    seen, items = [interactions.train], interactions.trained() if known_only else None
     with atomic(folder / NAME) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         for start in range(0, len(interactions.users), BLOCK):
             users = np.arange(start, min(start + BLOCK, len(interactions.users)))
-            lists, scores = recommend(recommender, users, seen, k), recommender.scores(users).numpy()
+            lists, scores = recommend_scored(
+                recommender, users, seen, k, items=items, candidates=interactions.test_candidates
+            )
             for place, user in enumerate(users):
-                for item in lists[place][lists[place] >= 0]:
-                    score = float(scores[place, item])  # numpy 2 writes its own as np.float32(0.5)
+                kept = lists[place] >= 0
+                for item, score in zip(lists[place][kept], scores[place][kept].tolist(), strict=True):
                     stream.write(f"{interactions.users[user]}\t{ids[item]}\t{score!r}\n")
 
 
@@ -44,6 +61,7 @@ def collect_lists(finished: list[Finished], workspace: Workspace, folder: Path) 
                 tags["recommender"],
                 None if tags["defense"] == "none" else tags["defense"],
                 f"seed={tags['seed']}",
+                done.stage.parts.get("suffix", "").removeprefix(", ").replace(" ", "=") or None,
             ]
             if "attack" in tags:
                 named.insert(2, f"{tags['attack']}-{tags['steps']}_eps={tags['eps']:g}")

@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from elliot_advrec.data.sources import SOURCES
-from elliot_advrec.experiment.describing import (
-    attack_stages,
-    exhibits_stage,
-    extractor_stage,
-    recommender_stages,
-    rerank_stages,
-)
-from elliot_advrec.experiment.inputs import interaction_settings
+from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage
+from elliot_advrec.experiment.describing_data import Data, data_stages
+from elliot_advrec.experiment.describing_rankings import recommender_stages, rerank_stages
 from elliot_advrec.experiment.learning import STEPS
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe
+
+RANKED = ("recommender", "rerank")
+"""Kinds of stages that rank."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class Plan:
 
     Attributes:
         stages: in an order in which every stage comes after all that it needs.
-        cells: how many (recommender, defense, threat, attack, budget) are judged, over all seeds.
+        cells: how many (recommender, defense, threat, attack, budget) are judged, over all seeds; where
+            nothing is attacked, how many recommenders are.
     """
 
     stages: tuple[Stage, ...]
@@ -73,7 +71,9 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
             # One key may serve several labels (the same attack under two names): each keeps its own rows.
             stages.setdefault(f"{needed.key}/{sorted(needed.tags.items())}", needed)
     ordered = tuple(stages.values())
-    return Plan(ordered, sum(stage.kind == "rerank" for stage in ordered))
+    # The folds of a cell are one cell.
+    cells = {kind: {str(sorted(s.tags.items())) for s in ordered if s.kind == kind} for kind in RANKED}
+    return Plan(ordered, len(cells["rerank"] or cells["recommender"]))
 
 
 def _ancestors(stage: Stage) -> Iterator[Stage]:
@@ -83,40 +83,20 @@ def _ancestors(stage: Stage) -> Iterator[Stage]:
 
 
 def _stages(recipe: Recipe, device: str) -> Iterator[Stage]:
-    adversarial = recipe.adversarial
-    spec = adversarial.catalog
-    source = SOURCES.get(spec.kind)(spec.config, recipe.folder)
-    catalog = Stage(
-        kind="catalog",
-        label=f"catalog {spec.name}",
-        settings={
-            "source": spec.kind,
-            "config": spec.config.model_dump(mode="json"),
-            "fingerprint": source.fingerprint(),
-            "size": adversarial.size,
-            "strict": adversarial.strict,
-        },
-        parts={"source": source, "size": adversarial.size, "strict": adversarial.strict},
-    )
-    yield catalog
-    interactions = Stage(
-        kind="interactions",
-        label="interactions",
-        settings=interaction_settings(recipe),
-        needs={"catalog": catalog},
-        parts={
-            "source": source,
-            "experiment": recipe.experiment,
-            "simulation": adversarial.simulation,
-            "strict": adversarial.strict,
-        },
-    )
-    yield interactions
-    for seed in adversarial.seeds:
-        yield from _seed(recipe, device, seed, catalog, interactions)
+    data = data_stages(recipe)
+    if data.catalog is not None:
+        yield data.catalog
+    for fold in data.folds:
+        yield from fold
+    for seed in recipe.adversarial.seeds:
+        if data.catalog is None:
+            tags = {"defense": "none", "seed": seed}
+            yield from recommender_stages(recipe, device, seed, tags, data.folds, data.features)
+        else:
+            yield from _seed(recipe, device, seed, data.catalog, data)
 
 
-def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: Stage) -> Iterator[Stage]:
+def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, data: Data) -> Iterator[Stage]:
     adversarial = recipe.adversarial
     precision = resolve_precision(adversarial.precision, device)
     clean = extractor_stage(recipe, device, seed, catalog, None, None)
@@ -142,7 +122,8 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, interactions: 
             gradients_per_picture=float(STEPS),
             split="test",
         )
-        recommenders = list(recommender_stages(recipe, seed, tags, interactions, embeddings))
+        pictures = {interactions.key: embeddings for fold in data.folds for interactions in fold}
+        recommenders = list(recommender_stages(recipe, device, seed, tags, data.folds, pictures))
         yield from recommenders
         attacks = [
             stage

@@ -5,23 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from elliot_advrec.component import Config
 from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.experiment.fitting import fit
+from elliot_advrec.experiment.judging import measure, ranking_rows
 from elliot_advrec.experiment.lists import write_lists
-from elliot_advrec.experiment.stages import Outcome, Stage, row
+from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.metrics.ranking import evaluate
 from elliot_advrec.progress import Progress
 from elliot_advrec.recommenders import Recommender
+from elliot_advrec.recommenders.recommendation_folder import ProxyRecommender
+
+MEASURED = "measured.npz"
+"""Every user's values, for paired tests and for means over folds."""
 
 
 def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """Fit the recommender and evaluate it on the test split, full ranking, training items masked."""
-    interactions = workspace.interactions(stage.needs["interactions"])
-    embeddings = workspace.embeddings(stage.needs["embeddings"]) if "embeddings" in stage.needs else None
-    recommender = stage.parts["model"](stage.parts["config"])
-    recommender.fit(interactions, embeddings, seed=stage.parts["seed"], device=workspace.device)
+    config = _chosen(workspace, stage)
+    interactions = stage.needs["interactions"]
+    seen = stage.needs.get("embeddings")
+    recommender = fit(workspace, stage, interactions, seen, config, folder / "training", progress)
     recommender.save(folder / "recommender")
-    return _outcome(workspace, stage, recommender, interactions, folder, progress)
+    notes = recommender.notes if isinstance(recommender, ProxyRecommender) else []
+    extra: dict[str, Any] = {"config": config.model_dump(mode="json")}
+    history = getattr(recommender, "history", None)
+    if history is not None:
+        extra["history"] = history.to_json()
+    rows = _judged(workspace, stage, recommender, workspace.interactions(interactions), folder, progress)
+    return Outcome(rows=rows, notes=notes, extra=extra)
 
 
 def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
@@ -30,34 +42,34 @@ def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     attacked = workspace.arrays(stage.needs["attack"], "pairs.npz")
     recommender = workspace.recommender(fitted).with_items(attacked["attack_row"], attacked["embedding_8bit"])
     interactions = workspace.interactions(fitted.needs["interactions"])
-    return _outcome(workspace, stage, recommender, interactions, folder, progress)
+    return Outcome(rows=_judged(workspace, stage, recommender, interactions, folder, progress))
 
 
-def _outcome(
+def _chosen(workspace: Workspace, stage: Stage) -> Config:
+    """The model's settings; those that its search found, where there was one."""
+    config: Config = stage.parts["config"]
+    if "search" in stage.needs:
+        record = workspace.record(stage.needs["search"])
+        config = stage.parts["space"].config(record["trials"][record["best"]]["settings"])
+    return config
+
+
+def _judged(
     workspace: Workspace,
     stage: Stage,
     recommender: Recommender,
     interactions: Interactions,
     folder: Path,
     progress: Progress,
-) -> Outcome:
-    fitted = stage.needs.get("recommender", stage)
-    evaluation = stage.parts["evaluation"]
+) -> list[dict[str, Any]]:
+    fitted, known_only = stage.needs.get("recommender", stage), stage.parts["known_only"]
     if fitted.settings["save_recs"]:
         ids = workspace.catalog(fitted.needs["interactions"].needs["catalog"]).ids
-        write_lists(recommender, interactions, ids, fitted.settings["top_k"], folder)
+        length = fitted.settings["top_k"]
+        write_lists(recommender, interactions, ids, length, folder, known_only=known_only)
     with progress.track("ranking users", len(interactions.users)) as advance:
-        measured = evaluate(
-            recommender,
-            interactions,
-            evaluation.cutoffs,
-            metrics=evaluation.simple_metrics,
-            relevance_threshold=evaluation.relevance_threshold,
-            mask_validation=False,  # as Elliot, and as the saved lists
-            advance=advance,
+        measured = measure(
+            recommender, interactions, stage.parts["evaluation"], known_only=known_only, advance=advance
         )
-    found: list[dict[str, Any]] = []
-    for metric, k in measured:
-        rate = measured.rate(metric, k)
-        found.append(row(metric, rate.value, k=k, ci_low=rate.low, ci_high=rate.high, n=rate.n))
-    return Outcome(rows=found)
+    measured.save(folder / MEASURED)
+    return ranking_rows(measured)

@@ -12,7 +12,9 @@ import torch
 
 import elliot_advrec
 from elliot_advrec.experiment.attacking import success_rows
+from elliot_advrec.experiment.averaging import by_cell, cell_key, mean_rows, read_folds
 from elliot_advrec.experiment.comparing import compare
+from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished, complete
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import resolve_precision
@@ -38,11 +40,13 @@ def collect(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The results document and the arrays of its exhibits."""
     adversarial = recipe.adversarial
-    judged = [model.name for model in recipe.models if model.uses_images]
+    judged = [model.name for model in recipe.models if model.attacked]
+    folded = {key: folds for key, folds in by_cell(finished).items() if len(folds) > 1}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     if recipe.overlay is not None:
         notes.append(f"Run with --preset {recipe.overlay}: not the recipe's own settings.")
+    notes += _about_folds(recipe)
     exhibits: dict[str, list[Any]] = {"examples": [], "tsne": [], "distances": []}
     arrays: dict[str, np.ndarray] = {}
     for done in finished:
@@ -53,6 +57,10 @@ def collect(
             pairs = workspace.arrays(stage, "pairs.npz", but=LARGE)
             found = success_rows(pairs, stage.parts["threat"].config.rank_min) + found
             owners = list(judged)
+        if stage.kind in RANKED and cell_key(done) in folded:
+            # The first of a cell's folds stands for all; the others find nothing left.
+            folds = folded[cell_key(done)]
+            found = mean_rows(read_folds(folds, workspace)) if done is folds[0] else []
         rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in found]
         if stage.kind == "exhibits":
             for name, entries in record["exhibits"].items():
@@ -70,10 +78,38 @@ def collect(
         "seeds": list(adversarial.seeds),
         "notes": notes,
         "stages": stage_table(finished),
+        "searches": [_search(done) for done in finished if done.stage.kind == "search"],
         "rows": rows,
         "exhibits": exhibits,
         "peak_memory_mb": peak_memory_mb(),
     }, arrays
+
+
+def _about_folds(recipe: Recipe) -> list[str]:
+    """What a reader must know of means over folds."""
+    folds = recipe.experiment.folds
+    tests = len({test for test, _ in folds})
+    if len(folds) == 1:
+        return []
+    number = f"{tests} test fold{'s' if tests > 1 else ''}"
+    if tests < len(folds):
+        number += f", each with {len(folds) // tests} validation folds"
+    said = (
+        f"Ranking numbers are means over {number}; n counts each user once, and intervals take a user's lists"
+    )
+    differs = "; Elliot reports the one test fold with the best validation result" if tests > 1 else ""
+    return [f"{said} in several folds together{differs}."]
+
+
+def _search(done: Finished) -> dict[str, Any]:
+    """A search and its candidates, as results hold them."""
+    record = done.record
+    return {
+        "name": done.stage.label,
+        "recommender": done.stage.tags["recommender"],
+        "trials": record["trials"],
+        "best": record["best"],
+    }
 
 
 def stage_table(finished: list[Finished]) -> list[dict[str, Any]]:

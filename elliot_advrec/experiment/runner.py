@@ -13,6 +13,7 @@ from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
 from elliot_advrec.experiment.ranking import make_recommender, make_rerank
+from elliot_advrec.experiment.searching import make_search
 from elliot_advrec.experiment.stages import Finished, Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.progress import Progress
@@ -25,6 +26,7 @@ WORK: dict[str, Work] = {
     "extractor": make_extractor,
     "embeddings": make_embeddings,
     "accuracy": make_accuracy,
+    "search": make_search,
     "recommender": make_recommender,
     "attack": make_attack,
     "rerank": make_rerank,

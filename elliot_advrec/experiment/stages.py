@@ -12,13 +12,14 @@ from typing import Any
 # Raised by one whenever the code of a kind changes what it writes, so old results are not mistaken for new.
 REVISION = {
     "catalog": 1,
-    "interactions": 1,
+    "interactions": 2,
     "extractor": 1,
     "embeddings": 1,
     "accuracy": 1,
-    "recommender": 1,
+    "search": 1,
+    "recommender": 2,
     "attack": 2,
-    "rerank": 1,
+    "rerank": 2,
     "exhibits": 1,
 }
 
@@ -81,8 +82,12 @@ class Finished:
     cached: bool
 
 
-def row(metric: str, value: float, **columns: Any) -> dict[str, Any]:
-    """One result row; columns that do not apply are filled with None when rows are collected."""
+def row(metric: str, value: float | None, **columns: Any) -> dict[str, Any]:
+    """One result row; columns that do not apply are filled with None when rows are collected.
+
+    Args:
+        value: None where the metric has none.
+    """
     return {"metric": metric, "value": value, **columns}
 
 

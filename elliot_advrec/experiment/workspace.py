@@ -66,6 +66,19 @@ class Workspace:
     def folder(self, stage: Stage) -> Path:
         return self.store.entry(stage.kind, stage.key).folder
 
+    def record(self, stage: Stage) -> dict[str, Any]:
+        """What a finished stage left beside its files.
+
+        Raises:
+            UserError: it is not there any more.
+        """
+        found = self.store.entry(stage.kind, stage.key).record()
+        if found is None:
+            raise UserError(
+                "a finished stage is gone or damaged", where=str(self.folder(stage)), remedy="run again"
+            )
+        return found
+
     def _once(self, what: str, stage: Stage, read: Callable[[Path], T]) -> T:
         kept = self._memory.setdefault(what, OrderedDict())
         if stage.key not in kept:

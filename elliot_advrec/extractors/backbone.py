@@ -126,7 +126,7 @@ def _within_reach(repository: str) -> bool:
         return True
     try:
         hub.get_hf_file_metadata(hub.hf_hub_url(repository, names[0]), timeout=PROBE_SECONDS)
-    except hub.errors.EntryNotFoundError:
+    except hub.utils.EntryNotFoundError:
         return True  # the hub answered; timm knows the other file names
     except Exception:  # whatever its HTTP library raises, it means out of reach
         return False

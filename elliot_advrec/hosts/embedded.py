@@ -21,6 +21,7 @@ from elliot_advrec.experiment import (
     run_plan,
 )
 from elliot_advrec.files import atomic, disk_error, write_arrays, write_json
+from elliot_advrec.hosts.elliot_results import write_elliot
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
@@ -36,6 +37,8 @@ def run(
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Run ``recipe``; write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
+
+    Elliot's own result files lie beside the TSVs, see ``elliot_results.write_elliot``.
 
     Args:
         device: overrides the recipe's.
@@ -58,7 +61,9 @@ def run(
     write_json(output / "results.json", results)
     progress.say("writing the report")
     experiment = recipe.experiment
-    report.write(output, results, arrays, performance=experiment.path_output_rec_performance)
+    performance = experiment.path_output_rec_performance or output / "performance"
+    report.write(output, results, arrays, performance=performance)
+    write_elliot(recipe, finished, workspace, performance)
     collect_lists(finished, workspace, experiment.path_output_rec_result or output / "recs")
     return results
 

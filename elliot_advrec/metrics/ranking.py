@@ -2,67 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-import torch
 from scipy.sparse import csr_matrix
-from torch import Tensor
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.errors import UserError, nearest
-from elliot_advrec.metrics.formulas import FORMULAS, METRICS
-from elliot_advrec.metrics.rates import Rate, mean_interval, wilson
-from elliot_advrec.metrics.topk import top_k
+from elliot_advrec.errors import UserError
+from elliot_advrec.metrics.formulas import METRICS, Metric, UserMetric, metric_named
+from elliot_advrec.metrics.judged import Hits, Judged, found, relevant
+from elliot_advrec.metrics.listing import (
+    Scorer,
+    complete_hits,
+    masked_scores,
+    recommend,
+    recommend_scored,
+    users_at_once,
+)
+from elliot_advrec.metrics.measured import Measured, Overall, PerUser, Ranking
+from elliot_advrec.metrics.topk import top_k_scored
+from elliot_advrec.metrics.training import Training
 from elliot_advrec.progress import Advance
 
-__all__ = ["METRICS", "Ranking", "evaluate", "judge", "recommend"]
+__all__ = ["METRICS", "Ranking", "evaluate", "judge", "recommend", "recommend_scored"]
 
 Part = Literal["validation", "test"]
-
-
-class Scorer(Protocol):
-    """All that ranking asks of a recommender."""
-
-    def scores(self, users: np.ndarray) -> Tensor:
-        """(len(users), N) float, higher is better."""
-        ...
-
-
-@dataclass(frozen=True)
-class Ranking(Mapping[tuple[str, int], np.ndarray]):
-    """(metric, cutoff) -> (n,) float64, one value a user with a relevant held-out item; and the lists."""
-
-    users: np.ndarray
-    """(n,) rows of the evaluated users."""
-    lists: np.ndarray
-    """(n, longest cutoff) item rows, best first, -1 where no candidate was left."""
-    by_key: dict[tuple[str, int], np.ndarray]
-    """What this mapping holds."""
-
-    def __getitem__(self, key: tuple[str, int]) -> np.ndarray:
-        return self.by_key[key]
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return iter(self.by_key)
-
-    def __len__(self) -> int:
-        return len(self.by_key)
-
-    def mean(self, metric: str, cutoff: int) -> float:
-        """The average over users."""
-        return float(np.mean(self[metric, cutoff]))
-
-    def rate(self, metric: str, cutoff: int, confidence: float = 0.95) -> Rate:
-        """The average over users with its interval: Wilson's for hits, else Student's t within [0, 1]."""
-        values = self[metric, cutoff]
-        if np.isin(values, (0.0, 1.0)).all():
-            low, high = wilson(int(values.sum()), len(values), confidence)
-            return Rate(float(values.mean()), low, high, len(values))
-        mean, low, high = mean_interval(values, confidence)
-        return Rate(mean, max(low, 0.0), min(high, 1.0), len(values))
 
 
 def evaluate(
@@ -71,13 +36,15 @@ def evaluate(
     cutoffs: Sequence[int],
     *,
     split: Part = "test",
-    batch: int = 256,
+    batch: int | None = None,
     relevance_threshold: float = 0,
     metrics: Sequence[str] = ("HR", "nDCG"),
     mask_validation: bool = True,
+    items: np.ndarray | None = None,
+    candidates: csr_matrix | None = None,
     advance: Advance = lambda units: None,
 ) -> Ranking:
-    """Rank the whole catalog for every user with a relevant held-out item, and judge the lists.
+    """Rank the whole catalog for every user with a held-out item, and judge the lists.
 
     Training items are masked, and so are validation items when the test is judged (Elliot masks training
     items alone: ``mask_validation=False``).
@@ -87,126 +54,134 @@ def evaluate(
         interactions: what was seen and what is held out.
         cutoffs: list lengths, each at least 1.
         split: the part that is judged.
-        batch: users scored at once; changes memory, never the result.
+        batch: users scored at once; None: as many as make 128 MB of scores. Changes memory, never the result.
         relevance_threshold: the lowest rating that is relevant.
-        metrics: names of ``METRICS``.
+        metrics: names of ``METRICS``, in any case.
         mask_validation: whether validation items count as seen in the test.
+        items: (N,) bool, what may be recommended at all; None: the whole catalog. (Elliot knows training
+            items alone: ``np.diff(interactions.train.tocsc().indptr) > 0``.)
+        candidates: (U, N), stored entries are all that is ranked for a user, seen or not, as in Elliot's
+            ``negative_sampling``; None: all items.
         advance: told of users done, of all U of them in the end.
 
     Raises:
         UserError: an unknown metric, a bad cutoff, no user to judge, or scores that are not numbers.
     """
-    check_metrics(metrics, cutoffs)
+    chosen = checked(metrics, cutoffs)
     held = _held_out(interactions, split)
-    users = relevant_users(held, relevance_threshold)
+    users = judged_users(held, relevance_threshold)
+    ideal = relevant(users, held, relevance_threshold)
     seen = [interactions.train]
     if split == "test" and mask_validation and interactions.validation is not None:
         seen.append(interactions.validation)
-    lists = []
+    complete = any(metric.complete for metric in chosen)
+    lists = np.empty((len(users), max(cutoffs)), dtype=np.int64)
+    ranked: list[Hits] = []
     advance(held.shape[0] - len(users))
-    for start in range(0, len(users), batch):
-        block = users[start : start + batch]
-        lists.append(recommend(recommender, block, seen, max(cutoffs)))
+    step = batch or users_at_once(held.shape[1])
+    for start in range(0, len(users), step):
+        block = users[start : start + step]
+        scores = masked_scores(recommender, block, seen, items, candidates)
+        lists[start : start + step] = top_k_scored(scores, max(cutoffs))[0]
+        if complete:
+            here = slice(*np.searchsorted(ideal.row, (start, start + step)))
+            ranked.append(complete_hits(scores, start, ideal.only(np.r_[here])))
         advance(len(block))
-    return judge(users, np.vstack(lists), held, cutoffs, relevance_threshold, metrics)
-
-
-def recommend(recommender: Scorer, users: np.ndarray, seen: Sequence[csr_matrix], k: int) -> np.ndarray:
-    """(len(users), k) best unseen item rows, best first, equal scores by row; -1 where none is left.
-
-    Args:
-        recommender: fitted.
-        users: (b,) user rows, scored in one block of b x N floats.
-        seen: (U, N) matrices whose stored entries are not recommended.
-        k: length of the lists.
-
-    Raises:
-        UserError: a score is NaN.
-    """
-    scores = recommender.scores(users)
-    if torch.isnan(scores).any():
-        raise UserError(f"{type(recommender).__name__} gave scores that are not numbers")
-    for matrix in seen:
-        rows = matrix[users]
-        user = np.repeat(np.arange(len(users)), np.diff(rows.indptr))
-        scores[torch.from_numpy(user), torch.from_numpy(rows.indices.astype(np.int64))] = -torch.inf
-    return top_k(scores, k)
+    size = held.shape[1] if items is None else int(items.sum())
+    training = Training.of(interactions.train, size)
+    hits = _joined(ranked) if complete else found(lists, ideal, held.shape[1])
+    return _measure(Judged(users, lists, hits, ideal, training), chosen, cutoffs)
 
 
 def judge(
     users: np.ndarray,
-    items: np.ndarray,
+    lists: np.ndarray,
     held: csr_matrix,
+    train: csr_matrix,
     cutoffs: Sequence[int],
+    *,
     relevance_threshold: float = 0,
     metrics: Sequence[str] = ("HR", "nDCG"),
+    catalog_size: int | None = None,
 ) -> Ranking:
     """Judge given lists, whoever made them.
 
+    Measures that ask for complete ranks (``AUC``, ``GAUC``) take what is not in the lists as ranked below all
+    else, as Elliot does: give them lists of all items.
+
     Args:
-        users: (n,) user rows, each with a relevant item in ``held``.
-        items: (n, K) recommended item rows, -1 beyond the end of a list; K at least the longest cutoff.
+        users: (n,) user rows, ascending; those without an entry in ``held`` are left out.
+        lists: (n, K) recommended item rows, best first, -1 beyond the end of a list; an item that
+            comes twice counts twice, as in Elliot.
         held: (U, N) held-out ratings; stored entries only count.
+        train: (U, N) training part; stored entries only count.
         cutoffs: list lengths.
         relevance_threshold: the lowest rating that is relevant.
-        metrics: names of ``METRICS``.
+        metrics: names of ``METRICS``, in any case.
+        catalog_size: how many items the lists were drawn from; None: those with a training entry, as Elliot.
 
     Raises:
-        UserError: an unknown metric or a bad cutoff.
+        UserError: an unknown metric, a bad cutoff, or none of the users has a relevant held-out item.
     """
-    check_metrics(metrics, cutoffs)
-    width = max(cutoffs)
-    hits = np.zeros((len(users), width))
-    gains = np.zeros((len(users), width))
-    ideal = np.zeros((len(users), width))
-    total = np.zeros(len(users))
-    for row, user in enumerate(users):
-        start, stop = held.indptr[user], held.indptr[user + 1]
-        ratings = held.data[start:stop].astype(np.float64)
-        kept = ratings >= relevance_threshold
-        relevant, worth = held.indices[start:stop][kept], 2.0 ** (ratings[kept] - relevance_threshold + 1) - 1
-        total[row] = len(relevant)
-        matches = items[row, :width, None] == relevant[None, :]
-        hits[row] = matches.any(axis=1)
-        gains[row] = matches @ worth
-        best = np.sort(worth)[::-1][:width]
-        ideal[row, : len(best)] = best
-    values = {
-        (name, k): FORMULAS[name](hits[:, :k], gains[:, :k], ideal[:, :k], total)
-        for name in metrics
-        for k in cutoffs
-    }
-    return Ranking(users, items, values)
+    chosen = checked(metrics, cutoffs)
+    known = np.diff(held.indptr)[users] > 0
+    users, lists = users[known], lists[known]
+    ideal = relevant(users, held, relevance_threshold)
+    if not len(ideal.row):
+        raise _nothing_relevant(held, relevance_threshold)
+    hits = found(lists, ideal, held.shape[1])
+    return _measure(Judged(users, lists, hits, ideal, Training.of(train, catalog_size)), chosen, cutoffs)
 
 
-def relevant_users(held: csr_matrix, relevance_threshold: float = 0) -> np.ndarray:
-    """(n,) rows of the users with a held-out rating of at least the threshold.
+def judged_users(held: csr_matrix, relevance_threshold: float = 0) -> np.ndarray:
+    """(n,) rows of the users with a held-out rating.
 
     Raises:
-        UserError: there is none.
+        UserError: none of them has one of at least the threshold.
     """
-    user = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
-    users = np.unique(user[held.data >= relevance_threshold])
-    if not len(users):
-        raise UserError(
-            f"no user has a held-out rating of at least {relevance_threshold:g}",
-            where="evaluation.relevance_threshold",
-            remedy=f"lower it; the highest rating is {held.data.max():g}" if held.nnz else "hold rows out",
-        )
-    return users
+    if not held.nnz or held.data.max() < np.asarray(relevance_threshold, held.data.dtype):
+        raise _nothing_relevant(held, relevance_threshold)
+    return np.flatnonzero(np.diff(held.indptr))
 
 
-def check_metrics(metrics: Sequence[str], cutoffs: Sequence[int]) -> None:
-    """Refuse what cannot be computed.
+def checked(metrics: Sequence[str], cutoffs: Sequence[int]) -> list[Metric]:
+    """The metrics, or why they cannot be computed.
 
     Raises:
         UserError: an unknown metric, none at all, or a cutoff below 1.
     """
-    for name in metrics:
-        if name not in METRICS:
-            raise UserError(f"unknown metric '{name}'", where="evaluation", remedy=nearest(name, METRICS))
+    if not metrics:
+        raise UserError("there is no metric to compute", where="evaluation.simple_metrics")
     if not cutoffs or min(cutoffs) < 1:
         raise UserError(f"cutoffs must be at least 1, got {list(cutoffs)}", where="evaluation.cutoffs")
+    return [metric_named(name) for name in metrics]
+
+
+def _joined(parts: Sequence[Hits]) -> Hits:
+    return Hits(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("row", "rank", "item", "gain"))
+    )
+
+
+def _measure(judged: Judged, metrics: Sequence[Metric], cutoffs: Sequence[int]) -> Ranking:
+    accurate = judged.with_relevant
+    values: dict[tuple[str, int], Measured] = {}
+    for metric in metrics:
+        for k in cutoffs:
+            if isinstance(metric, UserMetric):
+                over = judged if metric.everyone else accurate
+                values[metric.name, k] = PerUser(over.users, metric.formula(over, k), metric.highest)
+            else:
+                values[metric.name, k] = Overall(metric.formula(judged, k), len(judged.users))
+    return Ranking(judged.users, judged.lists, values)
+
+
+def _nothing_relevant(held: csr_matrix, relevance_threshold: float) -> UserError:
+    return UserError(
+        f"no user has a held-out rating of at least {relevance_threshold:g}",
+        where="evaluation.relevance_threshold",
+        remedy=f"lower it; the highest rating is {held.data.max():g}" if held.nnz else "hold rows out",
+    )
 
 
 def _held_out(interactions: Interactions, split: Part) -> csr_matrix:

@@ -101,6 +101,10 @@ def mean_interval(
         low, high = stats.t.interval(confidence, values.size - 1, loc=mean, scale=stats.sem(values))
     else:
         low, high = stats.bootstrap(
-            (values,), np.mean, confidence_level=confidence, n_resamples=2000, rng=np.random.default_rng(seed)
+            (values,),
+            np.mean,
+            confidence_level=confidence,
+            n_resamples=2000,
+            random_state=np.random.default_rng(seed),  # scipy before 1.15 knows it by this name alone
         ).confidence_interval
     return Interval(mean, float(low), float(high))

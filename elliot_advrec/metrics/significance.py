@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import combinations
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from elliot_advrec.errors import UserError
+from elliot_advrec.metrics.measured import PerUser, Ranking
 
 Test = Literal["mcnemar", "wilcoxon", "ttest"]
 
@@ -72,6 +74,48 @@ def benjamini_hochberg(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """(m,) adjusted p-values that bound the false discovery rate (Benjamini & Hochberg 1995)."""
     values = np.asarray(p_values, dtype=np.float64)
     return np.asarray(stats.false_discovery_control(values)) if values.size else values
+
+
+class Pair(NamedTuple):
+    """Two models compared on one metric."""
+
+    first: str
+    """One model."""
+    second: str
+    """The other."""
+    metric: str
+    """The metric, by Elliot's name."""
+    p: float
+    """Two-sided p-value, not corrected; nan where no user's values differ, or too few users have both."""
+
+
+def pairs(models: Mapping[str, Ranking], cutoff: int, test: Literal["ttest", "wilcoxon"]) -> list[Pair]:
+    """Elliot's comparison of all models: every two of them, on every metric that users have values of.
+
+    Args:
+        models: name -> what was measured of its lists; all of the same metrics.
+        cutoff: length of the lists.
+        test: the paired test; over the users that both models have a value of.
+
+    Returns:
+        In Elliot's order, each comparison in both directions with the same p-value.
+    """
+    rows: list[Pair] = []
+    for (one, first), (other, second) in combinations(models.items(), 2):
+        for (metric, k), ours in first.items():
+            theirs = second.get((metric, k))
+            if k == cutoff and isinstance(ours, PerUser) and isinstance(theirs, PerUser):
+                _, here, there = np.intersect1d(ours.users, theirs.users, True, return_indices=True)
+                p = _elliots_p(ours.values[here], theirs.values[there], test)
+                rows += [Pair(one, other, metric, p), Pair(other, one, metric, p)]
+    return rows
+
+
+def _elliots_p(first: np.ndarray, second: np.ndarray, test: Literal["ttest", "wilcoxon"]) -> float:
+    """nan where Elliot writes nan: users that all agree say nothing, which ``ttest`` and others call 1."""
+    if len(first) < 2 or not (first != second).any():
+        return float("nan")
+    return (ttest if test == "ttest" else wilcoxon)(first, second).p
 
 
 def _paired(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

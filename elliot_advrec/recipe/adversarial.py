@@ -30,18 +30,18 @@ NO_DEFENSE = "none"
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The validated section.
+    """The validated section; a recipe of Elliot's own has none, and so no catalog and no attacks.
 
     Attributes:
-        catalog: where the items come from.
+        catalog: where the items come from; None: the interactions' own items, without pictures.
         extractor: settings of the extractor and of its clean training.
         defenses: training defenses; the one called ``none`` has the kind ``none`` and no settings.
-        threats: at least one.
-        attacks: at least one; one of several ``steps`` stands here once for each.
+        threats: at least one, or there are no attacks either.
+        attacks: at least one, or none; one of several ``steps`` stands here once for each.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
-    catalog: CatalogSpec
+    catalog: CatalogSpec | None
     extractor: ExtractorSettings
     defenses: tuple[Spec, ...]
     threats: tuple[Spec, ...]
@@ -56,17 +56,23 @@ class Adversarial:
 
     @property
     def size(self) -> int:
-        """Side of the square pictures, in pixels."""
-        return self.catalog.size
+        """Side of the square pictures, in pixels; 0 where there are none."""
+        return 0 if self.catalog is None else self.catalog.size
 
     def resolved(self) -> dict[str, Any]:
         """The section as JSON-able settings that load to the same."""
+        parts: dict[str, Any] = {}
+        if self.catalog is not None:
+            parts = {
+                "catalog": self.catalog.resolved(),
+                "extractor": self.extractor.model_dump(mode="json"),
+                "defenses": [NO_DEFENSE if d.kind == NO_DEFENSE else d.resolved() for d in self.defenses],
+            }
+        if self.attacks:
+            parts["threats"] = [threat.resolved() for threat in self.threats]
+            parts["attacks"] = [attack.resolved() for attack in self.attacks]
         return {
-            "catalog": self.catalog.resolved(),
-            "extractor": self.extractor.model_dump(mode="json"),
-            "defenses": [NO_DEFENSE if d.kind == NO_DEFENSE else d.resolved() for d in self.defenses],
-            "threats": [threat.resolved() for threat in self.threats],
-            "attacks": [attack.resolved() for attack in self.attacks],
+            **parts,
             "seeds": list(self.seeds),
             "simulation": self.simulation.model_dump(mode="json"),
             **{
@@ -81,6 +87,7 @@ def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: boo
     """The section ``node`` of a recipe that lies in ``folder``.
 
     Args:
+        node: a mapping; of ``RunSettings`` alone where the recipe has no catalog.
         gpu: Elliot's key, which decides the device where ``device`` is absent.
         overlaid: whether an overlay was laid over the recipe; entries that it made equal are then kept once.
 
@@ -89,25 +96,37 @@ def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: boo
     """
     mapping(node, KEYS)
     run = build(RunSettings, node.without(*PARTS), folder)
+    written = [node.get(key) for key in PARTS]
+    # What an overlay alone says of parts changes nothing that is there.
+    if all(part is None or part.origin.overlay for part in written):
+        node = node.without(*PARTS)
     defenses = [_defense(entry, folder) for entry in entries(node.get("defenses"), "defenses")]
     if not defenses:
         defenses = [Spec(NO_DEFENSE, NO_DEFENSE, Config(), node.where())]
-    threats = [open_entry(THREAT, entry, folder).spec(folder) for entry in _required(node, "threats")]
-    known = [defense.name for defense in defenses]
-    attacks = [spec for entry in _required(node, "attacks") for spec in read_attacks(entry, folder, known)]
+    threats, attacks = _attacked(node, folder, [defense.name for defense in defenses])
     if overlaid:
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
     refuse_same_cells(attacks)
     return Adversarial(
-        catalog=_catalog(node, folder),
+        catalog=_catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None,
         extractor=_extractor(node.get("extractor") or Node({}, node.origin), folder),
         defenses=tuple(defenses),
         threats=tuple(threats),
         attacks=tuple(attacks),
         **{**dict(run), "device": run.device or _device(gpu)},
     )
+
+
+def _attacked(node: Node, folder: Path, defenses: list[str]) -> tuple[list[Spec], list[AttackSpec]]:
+    """Threats and attacks: some of both, or none of either."""
+    if node.get("threats") is None and node.get("attacks") is None:
+        return [], []
+    threats = [open_entry(THREAT, entry, folder).spec(folder) for entry in _required(node, "threats")]
+    return threats, [
+        spec for entry in _required(node, "attacks") for spec in read_attacks(entry, folder, defenses)
+    ]
 
 
 def _device(gpu: int | None) -> str:

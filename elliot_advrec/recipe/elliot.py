@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.splits import FixedFiles, Splitting, Strategy
+from elliot_advrec.data.folds import Treatment
+from elliot_advrec.data.negatives import NegativeSampling
+from elliot_advrec.data.prefilters import Prefilters
+from elliot_advrec.data.splits import Splitting, Strategy
 from elliot_advrec.errors import nearest
 from elliot_advrec.metrics import METRICS
+from elliot_advrec.recipe.data_config import DataConfig
 
 
 class Meta(Config):
@@ -18,55 +22,16 @@ class Meta(Config):
 
     save_recs: bool = False
     """Write the model's recommendation lists."""
-
-
-class DataConfig(Config):
-    """Elliot's ``data_config`` section: the interactions as files."""
-
-    strategy: Annotated[str, Field(json_schema_extra={"enum": ["dataset", "fixed"]})]
-    """``dataset``: one file, split here. ``fixed``: the split is already made."""
-    dataset_path: Path | None = None
-    """TSV of user, item, rating and timestamp; with ``dataset``."""
-    train_path: Path | None = None
-    """Training rows, TSV; with ``fixed``."""
-    validation_path: Path | None = None
-    """Validation rows, TSV; with ``fixed``; absent: none."""
-    test_path: Path | None = None
-    """Test rows, TSV; with ``fixed``."""
-
-    @field_validator("strategy")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value == "hierarchy":
-            raise ValueError("Elliot's strategy 'hierarchy' is not supported by the embedded host; use fixed")
-        if value not in ("dataset", "fixed"):
-            raise ValueError(f"unknown strategy '{value}'; {nearest(value, ['dataset', 'fixed'])}")
-        return value
-
-    @model_validator(mode="after")
-    def _paths_of_the_strategy(self) -> DataConfig:
-        needed = ["dataset_path"] if self.strategy == "dataset" else ["train_path", "test_path"]
-        allowed = [*needed, *([] if self.strategy == "dataset" else ["validation_path"])]
-        for name in needed:
-            if getattr(self, name) is None:
-                raise ValueError(f"strategy '{self.strategy}' needs '{name}'")
-        for name in ("dataset_path", "train_path", "validation_path", "test_path"):
-            if getattr(self, name) is not None and name not in allowed:
-                raise ValueError(f"'{name}' is not read with strategy '{self.strategy}'; take it out")
-        return self
-
-    def files(self) -> list[Path]:
-        """All files that are read."""
-        named = (self.dataset_path, self.train_path, self.validation_path, self.test_path)
-        return [path for path in named if path is not None]
-
-    def fixed(self) -> FixedFiles | None:
-        """The split that is already made; None where it is made here."""
-        if self.train_path is None or self.test_path is None:
-            return None
-        return FixedFiles(
-            train_path=self.train_path, validation_path=self.validation_path, test_path=self.test_path
-        )
+    hyper_opt_alg: str = "grid"
+    """How settings that are given as lists are searched: ``grid``, ``tpe`` or ``rand``."""
+    hyper_max_evals: int | None = None
+    """How many candidates are tried; absent: every combination, where there are only lists of values."""
+    validation_metric: str | None = None
+    """What chooses among candidates and epochs, e.g. ``nDCG@10``; absent: the first metric and cut-off."""
+    validation_rate: Annotated[int, Field(ge=1)] = 1
+    """Epochs between two looks at the validation part."""
+    optimize_internal_loss: bool = False
+    """The lowest training loss chooses, instead of the validation metric."""
 
 
 class Evaluation(Config):
@@ -78,6 +43,10 @@ class Evaluation(Config):
     """Ranking metrics, by Elliot's names."""
     relevance_threshold: float = 0
     """Test ratings below it do not count as relevant."""
+    paired_ttest: bool = False
+    """Write Student's paired t-tests of every two models."""
+    wilcoxon_test: bool = False
+    """Write Wilcoxon's signed-rank tests of every two models."""
 
     @field_validator("cutoffs", "simple_metrics", mode="before")
     @classmethod
@@ -96,6 +65,10 @@ class Evaluation(Config):
         return tuple(by_lower[name.lower()] for name in value)
 
 
+def _false_is_none(value: Any) -> Any:
+    return None if value is False else value
+
+
 LEAVE_ONE_OUT = Splitting(test_splitting=Strategy(strategy="random_subsampling", leave_n_out=1))
 
 
@@ -106,8 +79,14 @@ class Experiment(Config):
     """Name of the data, in file names and reports; fills ``{0}`` in paths, as in Elliot."""
     data_config: DataConfig | None = None
     """The interactions; absent: the catalog source's own, else simulated from visual taste, and said so."""
+    prefiltering: Prefilters = ()
+    """Filters of the interactions before they are split: one, or a list that is applied in turn."""
+    binarize: bool = False
+    """Take every rating as 1, after the filters."""
     splitting: Splitting = LEAVE_ONE_OUT
     """How test and validation rows are held out; absent: one random row of each user is the test."""
+    negative_sampling: Annotated[NegativeSampling | None, BeforeValidator(_false_is_none)] = None
+    """Rank only the held-out items and some negative ones; absent: all items that a user did not train on."""
     evaluation: Evaluation = Evaluation()
     """What is measured."""
     top_k: Annotated[int, Field(ge=1)] = 10
@@ -124,6 +103,8 @@ class Experiment(Config):
     """Folder of weights: the store of finished stages, where ``--store`` names no other."""
     path_output_rec_performance: Path | None = None
     """Folder of the performance tables."""
+    print_results_as_triplets: bool = False
+    """Write the metrics as triplets of model, metric and value as well."""
     external_models_path: Path | None = None
     """Where Elliot finds ``external.*``; the embedded host has them registered."""
     version: str | None = None
@@ -137,3 +118,26 @@ class Experiment(Config):
         if isinstance(evaluation, dict) and "cutoffs" not in evaluation and isinstance(top_k, int):
             value = {**value, "evaluation": {**evaluation, "cutoffs": [top_k]}}
         return value
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is done to rows beside splitting them."""
+        return Treatment(self.prefiltering, self.binarize, self.negative_sampling)
+
+    @property
+    def folds(self) -> list[tuple[int, int]]:
+        """(test fold, validation fold) of every split, in Elliot's order."""
+        if self.data_config is not None and self.data_config.fixed() is not None:
+            return [(0, 0)]
+        inner = self.splitting.validation_splitting
+        return [
+            (test, validation)
+            for test in range(self.splitting.test_splitting.folds)
+            for validation in range(1 if inner is None else inner.folds)
+        ]
+
+    @property
+    def validated(self) -> bool:
+        """Whether there is a validation part."""
+        fixed = None if self.data_config is None else self.data_config.fixed()
+        return (self.splitting.validation_splitting if fixed is None else fixed.validation_path) is not None

@@ -10,17 +10,18 @@ from typing import Any
 from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.recipe.adversarial import KEYS, Adversarial, read_adversarial
 from elliot_advrec.recipe.checked import build, mapping
-from elliot_advrec.recipe.elliot import Experiment, Meta
+from elliot_advrec.recipe.consistency import consistent, seeing
+from elliot_advrec.recipe.elliot import Experiment
 from elliot_advrec.recipe.merge import merge, override
+from elliot_advrec.recipe.models import EXTERNAL, read_models
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.shipped import preset_path, presets, recipe_path
 from elliot_advrec.recipe.spec import ModelSpec
 from elliot_advrec.recipe.text import read
-from elliot_advrec.recipe.unsupported import UNSUPPORTED, supported, supported_meta
+from elliot_advrec.recipe.unsupported import UNSUPPORTED, supported
 from elliot_advrec.recipe.variables import expand
-from elliot_advrec.recommenders import RECOMMENDERS
 
-EXTERNAL = "external."
+__all__ = ["EXTERNAL", "Recipe", "load"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Recipe:
     Attributes:
         path: its file.
         experiment: Elliot's keys.
-        adversarial: ours.
+        adversarial: ours; where the recipe has no such section, one without catalog and attacks.
         models: the recommenders of ``experiment.models``, in order.
         overlay: name of the overlay that was laid over it, if any.
     """
@@ -50,6 +51,11 @@ class Recipe:
     def folder(self) -> Path:
         """The folder relative paths are resolved from."""
         return self.path.parent
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a recipe of Elliot's own: the interactions' items, no pictures, no attacks."""
+        return self.adversarial.catalog is None
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with presets expanded and defaults filled in: JSON-able, and a recipe itself."""
@@ -105,17 +111,15 @@ def _recipe(path: Path, node: Node, overlay: str | None) -> Recipe:
     mapping(node, {*Experiment.model_fields, *UNSUPPORTED[()], "models", "adversarial"})
     elliots = _named(supported(node.without("models", "adversarial")))
     experiment = build(Experiment, elliots, path.parent)
-    _consistent(experiment, elliots)
+    consistent(experiment, elliots)
+    models = read_models(node, path.parent, experiment.evaluation)
     ours = node.get("adversarial")
-    if ours is None:
-        raise UserError(
-            "'adversarial' is missing",
-            where=node.where("adversarial"),
-            remedy="add catalog, threats and attacks",
-        )
-    models = _models(node, path.parent)
+    if ours is None or ours.value is None:
+        ours = Node({}, node.origin)
     adversarial = read_adversarial(ours, path.parent, gpu=experiment.gpu, overlaid=overlay is not None)
-    return Recipe(path, experiment, adversarial, models, overlay)
+    recipe = Recipe(path, experiment, adversarial, models, overlay)
+    seeing(experiment, models, node, plain=recipe.plain)
+    return recipe
 
 
 def _named(node: Node, name: str | None = None) -> Node:
@@ -129,61 +133,3 @@ def _named(node: Node, name: str | None = None) -> Node:
     elif isinstance(value, str):
         value = value.replace("{0}", name)
     return Node(value, node.origin)
-
-
-def _consistent(experiment: Experiment, node: Node) -> None:
-    """Rules between sections, and files that must be there."""
-    longest = max(experiment.evaluation.cutoffs)
-    if longest > experiment.top_k:
-        raise UserError(
-            f"the cutoff {longest} is longer than top_k {experiment.top_k}",
-            where=node.where("evaluation", "cutoffs"),
-            remedy=f"raise top_k to {longest}",
-        )
-    data = experiment.data_config
-    if data is not None and data.fixed() is not None and node.get("splitting") is not None:
-        raise UserError(
-            "strategy 'fixed' brings its own split",
-            where=node.where("splitting"),
-            remedy="take 'splitting' out",
-        )
-    for key in ("dataset_path", "train_path", "validation_path", "test_path"):
-        path = getattr(data, key, None)
-        if path is not None and not path.is_file():
-            raise UserError(
-                f"there is no file {path}",
-                where=node.where("data_config", key),
-                remedy="relative paths are taken from the recipe's folder",
-            )
-
-
-def _models(node: Node, folder: Path) -> tuple[ModelSpec, ...]:
-    section = node.get("models")
-    if section is None or not section.value:
-        raise UserError(
-            "'models' is missing or empty",
-            where=node.where("models"),
-            remedy=f"name at least one; known: {', '.join(EXTERNAL + name for name in RECOMMENDERS.names())}",
-        )
-    found: dict[str, ModelSpec] = {}
-    for key, settings in mapping(section).items():
-        model = _model(key, settings, folder)
-        if model.name in found:
-            raise UserError(
-                f"the model '{model.name}' is here twice, as {found[model.name].key} and {key}",
-                where=section.where(key),
-                remedy="keep one",
-            )
-        found[model.name] = model
-    return tuple(found.values())
-
-
-def _model(key: str, settings: Node, folder: Path) -> ModelSpec:
-    name = key.removeprefix(EXTERNAL)
-    component = RECOMMENDERS.get(name, str(settings.origin))
-    if settings.value is None:  # "MostPop:" and nothing more
-        settings = Node({}, settings.origin)
-    given = mapping(settings).get("meta") or Node({}, settings.origin)
-    meta = build(Meta, supported_meta(given), folder)
-    config = build(component.config_class, settings.without("meta"), folder)
-    return ModelSpec(name, name, config, str(settings.origin), key, meta)

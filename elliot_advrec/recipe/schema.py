@@ -7,19 +7,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from elliot_advrec.component import Component
+from elliot_advrec.component import Component, Config
 from elliot_advrec.data.splits import RULES
 from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.metrics import METRICS
 from elliot_advrec.recipe.adversarial import NO_DEFENSE
 from elliot_advrec.recipe.elliot import Experiment, Meta
 from elliot_advrec.recipe.kinds import ATTACK, DEFENSE, SOURCE, THREAT, Kind
-from elliot_advrec.recipe.recipe import EXTERNAL
+from elliot_advrec.recipe.models import EXTERNAL, FOLDER
 from elliot_advrec.recipe.run import RunSettings
 from elliot_advrec.recipe.shipped import preset_path, presets
+from elliot_advrec.recipe.spec import GIVEN
 from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.unsupported import UNSUPPORTED
 from elliot_advrec.recommenders import RECOMMENDERS
+from elliot_advrec.recommenders.recommendation_folder import RecommendationFolderConfig
 from elliot_advrec.registry import Registry
 
 Schema = dict[str, Any]
@@ -36,6 +38,7 @@ _NAME: Schema = {
     "minLength": 1,
     "description": "Label in tables; the preset's name if absent.",
 }
+_OFF: Schema = {"enum": [None, False]}
 _VARIABLE: Schema = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 
 
@@ -59,7 +62,13 @@ class _Writer:
         experiment = self._model(Experiment)
         experiment["properties"] |= {key: {"enum": list(off)} for key, off in UNSUPPORTED[()].items()}
         experiment["properties"] |= {"models": self._models(), "adversarial": self._adversarial()}
-        experiment["required"] = ["dataset", "models", "adversarial"]
+        filters = experiment["properties"]["prefiltering"]
+        experiment["properties"]["prefiltering"] = {
+            "description": filters.get("description"),
+            "anyOf": [filters, filters["items"], _OFF],
+        }
+        experiment["properties"]["negative_sampling"]["anyOf"].append(_OFF)
+        experiment["required"] = ["dataset", "models"]
         self._narrow()
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -91,9 +100,17 @@ class _Writer:
         for name in RECOMMENDERS.names():
             component = RECOMMENDERS.get(name)
             settings = self._model(component.config_class)
+            # A list of values, or a distribution with its arguments, is a search.
+            settings["properties"] = {key: _searched(one) for key, one in settings["properties"].items()}
             settings["properties"]["meta"] = meta
             described = {"description": component.summary(), "anyOf": [settings, {"type": "null"}]}
             properties |= {EXTERNAL + name: described, name: described}
+        given: dict[str, type[Config]] = {name: component.config_class for name, component in GIVEN.items()}
+        given[FOLDER] = RecommendationFolderConfig
+        for name, config in given.items():
+            settings = self._model(config)
+            settings["properties"]["meta"] = meta
+            properties[name] = settings
         return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
 
     def _adversarial(self) -> Schema:
@@ -110,7 +127,13 @@ class _Writer:
             "threats": _some(self._kind(THREAT, {})),
             "attacks": _some(self._kind(ATTACK, self._attack_keys())),
         }
-        section["required"] = ["catalog", "threats", "attacks"]
+        # Without a catalog there is nothing else but how to run; attacks need threats, and the other way.
+        section["dependentRequired"] = {
+            "extractor": ["catalog"],
+            "defenses": ["catalog"],
+            "threats": ["catalog", "attacks"],
+            "attacks": ["catalog", "threats"],
+        }
         return section
 
     @staticmethod
@@ -192,6 +215,13 @@ class _Writer:
                     "description": value.get("description"),
                 }
         return _without_empty(found)
+
+
+def _searched(one: Schema) -> Schema:
+    """A setting, or the list of what is tried for it."""
+    if one.get("type") == "array":
+        return one
+    return {"description": one.get("description"), "anyOf": [one, {"type": "array", "minItems": 1}]}
 
 
 def _some(one: Schema) -> Schema:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from elliot_advrec.attacks import Budget
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError
-from elliot_advrec.recipe.elliot import Meta
-from elliot_advrec.recommenders import RECOMMENDERS
+from elliot_advrec.recipe.elliot import Evaluation, Meta
+from elliot_advrec.recommenders import RECOMMENDERS, Recommender
+from elliot_advrec.recommenders.context import Selection
+from elliot_advrec.recommenders.recommendation_folder import ProxyRecommender
+from elliot_advrec.recommenders.tuning.space import Space
+
+GIVEN = {"ProxyRecommender": ProxyRecommender}
+"""Recommenders that read what others recommended; they are named by files, so no registry lists them."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +57,51 @@ class CatalogSpec(Spec):
 
 @dataclass(frozen=True)
 class ModelSpec(Spec):
-    """A recommender.
+    """A recommender; where its settings are searched, ``config`` is one candidate of many.
 
     Attributes:
         key: its key in ``experiment.models``, e.g. ``external.ContentKNN``.
         meta: Elliot's settings about it.
+        space: the candidates, where its settings are searched.
+        written: what the recipe says where that is not ``config`` as it stands.
+        given: the settings that the recipe gives, as it gives them.
     """
 
     key: str = ""
     meta: Meta = field(default_factory=Meta)
+    space: Space | None = field(default=None, compare=False)
+    written: Mapping[str, Any] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def component(self) -> type[Recommender]:
+        """The class."""
+        return GIVEN[self.kind] if self.kind in GIVEN else RECOMMENDERS.get(self.kind)
 
     @property
     def uses_images(self) -> bool:
-        """Whether the recommender sees pictures, so that threats can reach it."""
-        return RECOMMENDERS.get(self.kind).uses_images
+        """Whether the recommender sees pictures."""
+        return self.component.uses_images
+
+    @property
+    def attacked(self) -> bool:
+        """Whether it sees pictures through the recipe's extractor, so that threats can reach it."""
+        return self.component.uses_images and not self.component.uses_pixels
+
+    def selection(self, evaluation: Evaluation) -> Selection:
+        """By what candidates and epochs are chosen."""
+        return Selection(
+            metrics=evaluation.simple_metrics,
+            cutoffs=evaluation.cutoffs,
+            relevance_threshold=evaluation.relevance_threshold,
+            validation_metric=self.meta.validation_metric,
+            validation_rate=self.meta.validation_rate,
+            optimize_internal_loss=self.meta.optimize_internal_loss,
+        )
 
     def resolved(self) -> dict[str, Any]:
-        return {**self.config.model_dump(mode="json"), "meta": self.meta.model_dump(mode="json")}
+        settings = self.config.model_dump(mode="json") if self.written is None else dict(self.written)
+        return {**settings, "meta": self.meta.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,7 @@ from elliot_advrec.recipe.node import Node
 _OFF = (None, False)
 UNSUPPORTED: dict[tuple[str, ...], dict[str, tuple[Any, ...]]] = {
     (): {
-        "prefiltering": _OFF,
-        "negative_sampling": _OFF,
-        "binarize": _OFF,
         "config_test": _OFF,
-        "print_results_as_triplets": _OFF,
         "align_side_with_train": (None, True),
         "dataloader": (None, "DataSetLoader"),
         "path_logger_config": (None,),
@@ -26,29 +22,21 @@ UNSUPPORTED: dict[tuple[str, ...], dict[str, tuple[Any, ...]]] = {
         "data_paths": (None,),
     },
     ("data_config",): {
-        "side_information": _OFF,
         "dataloader": (None, "DataSetLoader"),
         "root_folder": (None,),
     },
-    ("splitting", "test_splitting"): {"timestamp": (None,), "min_below": (None,), "min_over": (None,)},
-    ("splitting", "validation_splitting"): {"timestamp": (None,), "min_below": (None,), "min_over": (None,)},
-    ("evaluation",): {"complex_metrics": _OFF, "paired_ttest": _OFF, "wilcoxon_test": _OFF},
+    ("evaluation",): {"complex_metrics": _OFF},
 }
 META_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "save_weights": _OFF,
     "restore": _OFF,
     "verbose": (None, True, False),
-    "hyper_max_evals": (None,),
-    "hyper_opt_alg": (None,),
-    "validation_metric": (None,),
-    "validation_rate": (None,),
-    "optimize_internal_loss": _OFF,
     "eval_perf": _OFF,
 }
 
 
 def supported(experiment: Node) -> Node:
-    """Elliot's sections less the keys that ask for nothing, e.g. ``binarize: false``.
+    """Elliot's sections less the keys that ask for nothing, e.g. ``config_test: false``.
 
     Raises:
         UserError: a key that the embedded host does not act on asks for something.

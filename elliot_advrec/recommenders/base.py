@@ -16,6 +16,7 @@ from elliot_advrec.component import Component, validate
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import atomic, write_json
+from elliot_advrec.recommenders.context import FitContext
 
 R = TypeVar("R", bound="Recommender")
 BLOCK = 8192
@@ -25,7 +26,8 @@ BLOCK = 8192
 class Recommender(Component, ABC):
     """Scores every item for a user.
 
-    Authors write ``fit``, ``scores``, ``_state`` and ``_restore``, and ``with_items`` if images matter.
+    Authors write ``fit``, ``scores``, ``_state`` and ``_restore``, ``with_items`` if images matter, and
+    ``item_scores`` if gradients can flow through them.
 
     Args:
         config: an instance of ``config_class``; None: its defaults.
@@ -33,6 +35,16 @@ class Recommender(Component, ABC):
 
     uses_images: ClassVar[bool] = False
     """Whether item embeddings change the scores; if not, no attack on images can."""
+    uses_categories: ClassVar[bool] = False
+    """Whether its fit needs ``context.categories``."""
+    uses_pixels: ClassVar[bool] = False
+    """Whether it trains an extractor of its own on ``context.pixels``; embeddings are then that one's."""
+    trained: ClassVar[bool] = False
+    """Whether it learns in epochs, so that ``context.folder`` and ``context.selection`` matter."""
+    differentiable: ClassVar[bool] = False
+    """Whether ``item_scores`` is there."""
+    context: FitContext = FitContext()
+    """What the fit may draw on; set it before ``fit``."""
 
     @abstractmethod
     def fit(
@@ -70,6 +82,27 @@ class Recommender(Component, ABC):
             embeddings: (n, D) their new embeddings.
         """
         return self
+
+    def item_scores(self, users: np.ndarray, rows: np.ndarray, embeddings: Tensor) -> Tensor:
+        """What users would give items if their embeddings were these; differentiable in the embeddings.
+
+        Each column is a world of its own, in which that one item has changed: column k agrees with
+        ``with_items(rows[[k]], embeddings[[k]]).scores(users)[:, rows[k]]`` up to rounding.
+
+        Args:
+            users: (U,) user rows.
+            rows: (n,) item rows; one may come several times.
+            embeddings: (n, D) float on any device, float64 allowed; what gradients flow to.
+
+        Returns:
+            (U, n) of the embeddings' type and device.
+
+        Raises:
+            UserError: this recommender's scores have no gradient, or the embeddings have another shape.
+        """
+        raise UserError(
+            f"{type(self).__name__} has no differentiable item side", remedy="attack a recommender that has"
+        )
 
     @abstractmethod
     def _state(self) -> dict[str, np.ndarray]:
@@ -111,8 +144,16 @@ class Recommender(Component, ABC):
         return loaded
 
 
-def check_embeddings(embeddings: np.ndarray | None, items: int, name: str) -> np.ndarray:
-    """The embeddings as (items, D) float32.
+def check_embeddings(
+    embeddings: np.ndarray | None, items: int, name: str, *, width: int | None = None
+) -> np.ndarray:
+    """The embeddings as (items, D) float32; a float32 array, mapped from a file or not, is not copied.
+
+    Args:
+        embeddings: a row for each item.
+        items: how many rows there must be.
+        name: who asks, for messages.
+        width: the D that they must have, if it is known.
 
     Raises:
         UserError: they are missing, of another shape, or hold NaN or infinity; names the first such row.
@@ -122,7 +163,10 @@ def check_embeddings(embeddings: np.ndarray | None, items: int, name: str) -> np
     array = np.ascontiguousarray(embeddings, dtype=np.float32)
     if array.ndim != 2 or len(array) != items:
         raise UserError(f"{name} expected embeddings of shape ({items}, D), got {tuple(array.shape)}")
-    finite = np.isfinite(array).all(axis=1)
+    check_width(array.shape[1], width, name)
+    # A block at a time: the matrix may be larger than memory.
+    blocks = [np.isfinite(array[start : start + BLOCK]).all(axis=1) for start in range(0, items, BLOCK)]
+    finite = np.concatenate([*blocks, np.empty(0, bool)])
     if not finite.all():
         raise UserError(
             f"{name}: {int((~finite).sum())} embeddings hold NaN or infinity, the first of item row "
@@ -130,6 +174,19 @@ def check_embeddings(embeddings: np.ndarray | None, items: int, name: str) -> np
             remedy="the extractor diverged: lower its learning rate or eps",
         )
     return array
+
+
+def check_width(found: int, width: int | None, name: str) -> None:
+    """Refuse embeddings of another extractor, as far as their width tells.
+
+    Raises:
+        UserError: they are ``found`` wide, not ``width``.
+    """
+    if width is not None and found != width:
+        raise UserError(
+            f"{name} was fitted on embeddings of width {width}, got width {found}",
+            remedy="give it the embeddings of the extractor it was fitted on",
+        )
 
 
 def last_of_each(rows: np.ndarray, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -96,7 +96,10 @@ class ContentKNN(Recommender):
         Lists that lost a member are searched again in the old index; all others only let the changed items
         compete for a place.
         """
-        rows, vectors = last_of_each(rows, unit(check_embeddings(embeddings, len(rows), "ContentKNN")))
+        width = self._neighbours.base.shape[1]
+        rows, vectors = last_of_each(
+            rows, unit(check_embeddings(embeddings, len(rows), "ContentKNN", width=width))
+        )
         changed = copy(self)
         changed._neighbours = self._neighbours.replaced(rows, vectors)
         if not len(rows):

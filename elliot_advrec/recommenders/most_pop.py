@@ -11,7 +11,11 @@ from elliot_advrec.recommenders.base import Recommender
 
 
 class MostPop(Recommender):
-    """Every user gets the items with the most training interactions."""
+    """Every user gets the items with the most training interactions.
+
+    Equally popular items go by catalog row, which is Elliot's order where the rows are in it. Elliot gives no
+    list at all to a user who has seen all but k items or more; here such a user gets what is left.
+    """
 
     def fit(
         self,

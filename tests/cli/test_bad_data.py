@@ -177,7 +177,7 @@ def test_unknown_items_and_lone_users_are_reported(
     results = json.loads((out / "results.json").read_text("utf-8"))
     notes = "\n".join(results["notes"])
     assert f"{path}: 1 interactions with 1 items that the catalog lacks were dropped" in notes
-    assert "1 users have too few rows to hold any out for the test: training only" in notes
+    assert "1 users have no training row left and are not evaluated for the test" in notes
     assert "simulated" not in notes
     assert {row["n"] for row in results["rows"] if row["metric"] == "HR"} == {8}
     strict, _ = with_ratings(tmp_path, good, text, strict=True)

@@ -128,12 +128,12 @@ def test_of_repeated_rows_the_last_counts() -> None:
     assert any("1 repeats" in note for note in built.notes)
 
 
-def test_a_user_with_one_item_trains_only_and_is_noted() -> None:
+def test_a_user_whose_rows_are_all_held_out_is_left_out_and_noted() -> None:
     frame = table(("a", "x"), ("b", "x"), ("b", "y"))
     built = build(frame, catalog("x", "y"), LEAVE_ONE)
-    assert "a" in built.users
-    assert built.test[built.users.index("a")].nnz == 0
-    assert any(note.startswith("1 users have too few rows") for note in built.notes)
+    assert built.users == ["b"]
+    assert built.test.nnz == 1
+    assert "1 users have no training row left and are not evaluated for the test" in built.notes
 
 
 def test_build_names_bad_rows_of_a_table() -> None:
@@ -205,4 +205,4 @@ def test_the_split_is_written_where_the_recipe_says(tmp_path: Path) -> None:
     plan = Splitting.model_validate({**LEAVE_ONE, "save_on_disk": True, "save_folder": tmp_path / "s"})
     build(table(("a", "x"), ("a", "y")), catalog("x", "y"), plan)
     lines = [(tmp_path / "s" / "0" / name).read_text() for name in ("train.tsv", "test.tsv")]
-    assert sorted(lines) == ["a\tx\t1.0\t0\n", "a\ty\t1.0\t0\n"]
+    assert sorted(lines) == ["a\tx\t1\t0\n", "a\ty\t1\t0\n"]

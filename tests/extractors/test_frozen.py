@@ -36,7 +36,8 @@ def test_folded_view_agrees(backbone: str) -> None:
     view = FrozenExtractor(extractor)
     assert view.folded
     assert not any(isinstance(module, NORMS) for module in view.modules())
-    pixels = torch.rand(2, 3, 32, 32)
+    # Always the same pixels: one draw in 40 has a ReLU6 so near its kink that rounding turns its gradient.
+    pixels = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     one, other = pixels.clone().requires_grad_(), pixels.clone().requires_grad_()
     expected, found = extractor(one), view(other)
     assert gap(found.embedding, expected.embedding) < 1e-4

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.metrics.significance import benjamini_hochberg, compare, mcnemar, ttest, wilcoxon
+from elliot_advrec.metrics.measured import Overall, PerUser, Ranking
+from elliot_advrec.metrics.significance import benjamini_hochberg, compare, mcnemar, pairs, ttest, wilcoxon
 
 
 @given(gained=st.integers(0, 30), lost=st.integers(0, 30), agree=st.integers(1, 10))
@@ -87,3 +88,41 @@ def test_benjamini_hochberg_is_its_definition(values: list[float]) -> None:
         running = min(running, values[order[rank - 1]] * m / rank)
         expected[order[rank - 1]] = running
     assert benjamini_hochberg(values) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def measured(users: list[int], recall: list[float], hits: list[float]) -> Ranking:
+    rows = np.array(users)
+    values = {
+        ("Recall", 5): PerUser(rows, np.array(recall)),
+        ("Gini", 5): Overall(0.5, len(users)),
+        ("HR", 5): PerUser(rows, np.array(hits)),
+        ("Recall", 10): PerUser(rows, np.array(recall) / 2),
+    }
+    return Ranking(rows, np.zeros((len(users), 1), dtype=np.int64), values)
+
+
+def test_models_are_compared_over_the_users_they_share_in_elliots_order() -> None:
+    models = {
+        "a": measured([0, 1, 2, 3], [0.1, 0.5, 0.2, 0.9], [1, 1, 0, 1]),
+        "b": measured([1, 2, 3, 7], [0.4, 0.0, 0.6, 0.3], [1, 0, 1, 1]),
+        "c": measured([9], [0.3], [1]),
+    }
+    found = pairs(models, 5, "ttest")
+    assert [pair[:3] for pair in found[:4]] == [
+        ("a", "b", "Recall"),
+        ("b", "a", "Recall"),
+        ("a", "b", "HR"),
+        ("b", "a", "HR"),
+    ]
+    assert [pair[:2] for pair in found[4::4]] == [("a", "c"), ("b", "c")]
+    shared = ttest(np.array([0.5, 0.2, 0.9]), np.array([0.4, 0.0, 0.6])).p
+    assert found[0].p == found[1].p == shared
+    assert math.isnan(found[2].p), (
+        "users 1, 2 and 3 agree on every hit, which Elliot leaves without a p-value"
+    )
+    assert all(math.isnan(pair.p) for pair in found[4:]), "no user in common"
+    ranks = pairs(models, 5, "wilcoxon")
+    assert ranks[0].p == wilcoxon(np.array([0.5, 0.2, 0.9]), np.array([0.4, 0.0, 0.6])).p
+    assert math.isnan(ranks[2].p)
+    assert pairs(models, 20, "ttest") == []
+    assert len(pairs(models, 10, "ttest")) == 6

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from tiny_network import pictures
 
+from elliot_advrec.component import validate
 from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.recommenders import RECOMMENDERS, Recommender
+from elliot_advrec.recommenders.context import FitContext
+
+SMALL: dict[str, dict[str, Any]] = {
+    "DVBPR": {"factors": 8, "backbone": "tiny_colours"},  # its embeddings are as wide as those of the data
+}
+"""Settings without which a recommender would take minutes on the small data."""
+Make = Callable[..., Recommender]
 
 
 def interactions(train: np.ndarray, test: np.ndarray | None = None) -> Interactions:
@@ -37,3 +50,23 @@ def random_data() -> tuple[Interactions, np.ndarray]:
     embeddings[[5, 6]] = embeddings[4]
     embeddings[9] = 0
     return interactions(train), embeddings
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory: pytest.TempPathFactory) -> FitContext:
+    """All that a recommender may ask for of a catalog of 60 items."""
+    folder = tmp_path_factory.mktemp("pictures")
+    return FitContext(categories=np.arange(60) % 5 - 1, pixels=pictures(folder, 60))
+
+
+@pytest.fixture
+def make(context: FitContext) -> Make:
+    """A recommender by name, with settings over those that keep it small."""
+
+    def build(name: str, **settings: Any) -> Recommender:
+        kind = RECOMMENDERS.get(name)
+        made = kind(validate(kind.config_class, {**SMALL.get(name, {}), **settings}, name))
+        made.context = context
+        return made
+
+    return build

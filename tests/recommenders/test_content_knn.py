@@ -53,7 +53,7 @@ def clustered(seed: int, items: int = 400, users: int = 40) -> Data:
 def test_on_a_checkerboard_every_user_gets_the_item_of_its_colour(checkerboard: Data) -> None:
     for aggregate in ("mean", "max"):
         recommender = fit(checkerboard, neighbors=4, aggregate=aggregate)
-        assert evaluate(recommender, checkerboard[0], [1], metrics=["HR"]).mean("HR", 1) == 1.0
+        assert evaluate(recommender, checkerboard[0], [1], metrics=["HR"]).value("HR", 1) == 1.0
         ids, similarity = recommender.neighbours(np.arange(10), 4)
         assert ((ids % 2) == (np.arange(10)[:, None] % 2)).all()
         assert (similarity > 0.99).all()

@@ -10,6 +10,10 @@ SOURCES: Registry[Source] = Registry(
         "synthetic": "elliot_advrec.data.sources.synthetic:Synthetic",
         "folder": "elliot_advrec.data.sources.folder:Folder",
         "deepfashion": "elliot_advrec.data.sources.deepfashion:DeepFashion",
+        "amazon": "elliot_advrec.data.sources.amazon:Amazon",
+        "dvbpr": "elliot_advrec.data.sources.amazon_partitioned:DVBPR",
+        "tradesy": "elliot_advrec.data.sources.tradesy:Tradesy",
+        "pinterest": "elliot_advrec.data.sources.pinterest:Pinterest",
     },
 )
 

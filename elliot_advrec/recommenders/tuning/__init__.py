@@ -1,0 +1,1 @@
+"""Hyper-parameter search as Elliot's recipes ask for it: lists and distributions in place of values."""

@@ -1,0 +1,3 @@
+"""A stand-in with Elliot's doors and none of its code, for machines that have no Elliot."""
+
+__version__ = "0.3.1"
