@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -29,9 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from elliot_advrec.files import write_json
+from elliot_advrec.files import atomic, write_json
 
-RESULTS = Path(__file__).parent / "results" / "amazon_loading.json"
+RESULTS = Path(__file__).parent / "results"
+SECONDS, MEGABYTES = 20, 4000
+"""What loading may take, on two cores."""
 USERS, ITEMS, INTERACTIONS, COLD = 45_184, 166_270, 358_003, 50_000
 WORDS = "these shoes fit well and look as good as they do in the picture but run small"
 CATEGORY = "Clothing, Shoes & Jewelry"
@@ -116,7 +119,7 @@ def measure(folder: Path, interactions: str) -> dict[str, Any]:
     from elliot_advrec.data.interactions import build
     from elliot_advrec.data.sources.amazon import Amazon, AmazonConfig
 
-    settings = {"interactions": interactions, "metadata": "meta.json.gz", "images": "images"}
+    settings: dict[str, Any] = {"interactions": interactions, "metadata": "meta.json.gz", "images": "images"}
     source = Amazon(AmazonConfig(**settings, within=(CATEGORY,)), folder)
     imported, seconds = peak_mb(), {}
     start = last = time.perf_counter()
@@ -148,13 +151,39 @@ def measure(folder: Path, interactions: str) -> dict[str, Any]:
     }
 
 
+def markdown(about: dict[str, Any], found: list[dict[str, Any]]) -> str:
+    """The figures as a page."""
+    sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sorted(about["bytes"].items()))
+    drawn = ", ".join(f"{value:,} {key}" for key, value in about["drawn"].items())
+    names = ("form", "users", "items", "interactions", "seconds", "cpu_seconds", "load", "peak_mb")
+    rows = [
+        [f"{one[name]:,}" if not isinstance(one[name], str) else one[name] for name in names] for one in found
+    ]
+    table = [names, ["---", *["---:"] * (len(names) - 1)], *rows]
+    return "\n".join(
+        [
+            f"Loading generated raw files ({drawn} users) with labels, filter, image folder, "
+            f"fingerprint and leave-one-out split; allowed: {SECONDS} s and {MEGABYTES:,} MB.",
+            "",
+            f"`{about['command']}` on {about['machine']}, python {about['python']}, threads "
+            f"{about['threads']}; files: {sizes}.",
+            "",
+            *("| " + " | ".join(row) + " |" for row in table),
+            "",
+            "`load` is the machine's load average: above the number of its cores, others took part of "
+            "`seconds`, and `cpu_seconds` is what loading itself took.",
+            "",
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--users", type=int, default=USERS)
     parser.add_argument("--items", type=int, default=ITEMS)
     parser.add_argument("--interactions", type=int, default=INTERACTIONS)
     parser.add_argument("--cold", type=int, default=COLD)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of amazon_loading.json and .md")
     given = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as name:
@@ -167,12 +196,16 @@ def main() -> None:
                 found.append(pool.submit(measure, folder, form).result())
             print(json.dumps(found[-1]))
     about = {
-        "machine": f"{os.cpu_count()} x {platform.processor() or platform.machine()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "command": " ".join(["python", *sys.argv]),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
         "bytes": sizes,
         "drawn": {key: getattr(given, key) for key in ("users", "items", "interactions", "cold")},
     }
-    write_json(given.output, {"about": about, "loads": found})
+    write_json(given.output / "amazon_loading.json", {"about": about, "loads": found})
+    with atomic(given.output / "amazon_loading.md") as temporary:
+        temporary.write_text(markdown(about, found), "utf-8")
 
 
 if __name__ == "__main__":

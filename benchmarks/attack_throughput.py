@@ -49,7 +49,7 @@ from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import atomic, write_json
 from elliot_advrec.streams import Streams
-from elliot_advrec.threats import Targets
+from elliot_advrec.threats import Scene, Targets
 from elliot_advrec.threats.item_to_item import ItemToItem, ItemToItemConfig
 
 Contender = Callable[[], Tensor]
@@ -114,7 +114,7 @@ def ours(
 ) -> Contender:
     """Our PGD, checks and best iterate included."""
     attack = PGD(PGDConfig(steps=steps, step_rule="scaled"))
-    loss = ItemToItem().loss(frozen, pairs.attack, pairs.target, embeddings)
+    loss = ItemToItem().loss(Scene(embeddings), frozen, pairs)
     return lambda: attack(loss, images, Budget("linf", eps), Streams(range(len(images)))).images
 
 
@@ -219,7 +219,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with torch.no_grad():
         embeddings = torch.cat([frozen.embed(part.to(device)) for part in catalog.split(64)])
     threat = ItemToItem(ItemToItemConfig(pairs=arguments.batch))
-    pairs = threat.draw(len(catalog), 0)
+    pairs = threat.draw(Scene(embeddings), 0)
     images = catalog[torch.from_numpy(pairs.attack)].to(device)
     last = images.contiguous(memory_format=torch.channels_last)
     wanted = embeddings[torch.from_numpy(pairs.target).to(device)]
@@ -245,7 +245,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for name, attack in contenders.items():
         found = attack()
         with torch.no_grad():
-            judged = threat.judge(embeddings, pairs, frozen.embed(found.float()))
+            judged = threat.judge(Scene(embeddings), pairs, frozen.embed(found.float()))
         rows.append(
             {
                 "contender": name,

@@ -37,6 +37,7 @@ from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
 from elliot_advrec.extractors.training import train
 from elliot_advrec.files import atomic
 from elliot_advrec.streams import Streams
+from elliot_advrec.threats import Scene
 from elliot_advrec.threats.item_to_item import ItemToItem, ItemToItemConfig
 
 BUDGET = Budget("linf", 0.03)
@@ -137,16 +138,16 @@ def success(
 ) -> float:
     """Share of pairs whose attacked item comes among the target's ``RANK`` nearest neighbours."""
     threat = ItemToItem(ItemToItemConfig(pairs=size.pairs))
-    targets = threat.draw(len(pixels), 0)
+    targets = threat.draw(Scene(clean), 0)
     attacked = []
     for start in range(0, size.pairs, size.batch):
         part = targets.slice(start, min(start + size.batch, size.pairs))
-        loss = threat.loss(view, part.attack, part.target, clean)
+        loss = threat.loss(Scene(clean), view, part)
         images = pixels.floats(part.attack).to(device)
         found = attack(loss, images, BUDGET, Streams(range(start, start + len(part)))).images
         with torch.no_grad():
             attacked.append(view.embed(found))
-    judged = threat.judge(clean.cpu(), targets, torch.cat(attacked).cpu())
+    judged = threat.judge(Scene(clean.cpu()), targets, torch.cat(attacked).cpu())
     return float((judged["rank_after"] <= RANK).mean())
 
 

@@ -53,6 +53,14 @@ Device = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N."),
 ]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="H",
+        help="Who runs it: elliot, embedded, or auto: Elliot where it is there and can take RECIPE.",
+    ),
+]
 Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
 
 WIDE = 140  # columns of tables in files and pipes
@@ -79,19 +87,20 @@ def run(
     device: Device = None,
     seed: Seed = None,
     store: StoreAt = None,
+    host: Host = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
     from elliot_advrec import report
     from elliot_advrec.console import ConsoleProgress
-    from elliot_advrec.hosts import embedded
+    from elliot_advrec.hosts import dispatch
     from elliot_advrec.recipe import load
 
     loaded = load(recipe, _overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
     quiet = quiet or not loaded.experiment.verbose
     progress: Progress = SILENT if quiet else ConsoleProgress()
-    results = embedded.run(loaded, folder, device=device, store=store, progress=progress)
+    results = dispatch.run(loaded, folder, host=host, device=device, store=store, progress=progress)
     if not quiet:
         console = _console()
         console.print(report.terminal(results))
@@ -107,17 +116,20 @@ def check(
     device: Device = None,
     seed: Seed = None,
     store: StoreAt = None,
+    host: Host = "auto",
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the resolved recipe as JSON.")] = False,
 ) -> None:
-    """Validate RECIPE, resolve its presets and print the plan; run nothing."""
+    """Validate RECIPE, resolve its presets, print the plan and who would run it; run nothing."""
     from elliot_advrec.experiment import Store, make_plan, resolve_device
     from elliot_advrec.hosts import embedded
+    from elliot_advrec.hosts.finding import choose
     from elliot_advrec.recipe import load
 
     loaded = load(recipe, _overrides(sets, seed), preset)
     if resolved:
         typer.echo(json.dumps(loaded.resolved(), indent=1, ensure_ascii=False))
         return
+    chosen = choose(host, loaded)
     target = resolve_device(device or loaded.adversarial.device)
     plan = make_plan(loaded, target.type)
     kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
@@ -140,6 +152,7 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+    console.print(chosen.why, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("list")

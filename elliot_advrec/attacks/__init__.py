@@ -2,7 +2,9 @@
 
 from elliot_advrec.attacks.base import Attack
 from elliot_advrec.attacks.budget import Budget
-from elliot_advrec.attacks.problem import AttackResult, Loss, Problem
+from elliot_advrec.attacks.objective import EmbeddingLoss
+from elliot_advrec.attacks.oracle import Loss
+from elliot_advrec.attacks.problem import AttackResult, Problem
 from elliot_advrec.registry import Registry
 
 ATTACKS: Registry[Attack] = Registry(
@@ -13,7 +15,14 @@ ATTACKS: Registry[Attack] = Registry(
         "pgd": "elliot_advrec.attacks.pgd:PGD",
         "cw": "elliot_advrec.attacks.cw:CW",
         "cw_l2": "elliot_advrec.attacks.cw_l2:CWL2",
+        "apgd": "elliot_advrec.attacks.apgd:APGD",
+        "rank_auto": "elliot_advrec.attacks.rank_auto:RankAuto",
+        "bb": "elliot_advrec.attacks.feature_slope:BlackBoxGradient",
+        "square": "elliot_advrec.attacks.square:Square",
+        "nes": "elliot_advrec.attacks.nes:NES",
+        "replace": "elliot_advrec.attacks.imitation:Replace",
+        "blend": "elliot_advrec.attacks.imitation:Blend",
     },
 )
 
-__all__ = ["ATTACKS", "Attack", "AttackResult", "Budget", "Loss", "Problem"]
+__all__ = ["ATTACKS", "Attack", "AttackResult", "Budget", "EmbeddingLoss", "Loss", "Problem"]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor
 
-from elliot_advrec.attacks.budget import TOLERANCE, Budget
-from elliot_advrec.attacks.problem import AttackResult, Loss, Problem
+from elliot_advrec.attacks.budget import TOLERANCE, Budget, Norm
+from elliot_advrec.attacks.oracle import Loss, Watch
+from elliot_advrec.attacks.problem import AttackResult, Problem
 from elliot_advrec.component import Component
 from elliot_advrec.streams import Streams
+
+Needs = Literal["gradient", "features", "values"]
+"""What an adversary must have: the ``gradient`` of its goal, through extractor and recommender (white box);
+the recommender's answers and the ``features``, that is, a public extractor to differentiate; or ``values``,
+the answers alone."""
 
 
 class Attack(Component, ABC):
@@ -20,6 +26,10 @@ class Attack(Component, ABC):
     Args:
         config: settings, an instance of ``config_class``; its defaults if absent.
     """
+
+    needs: ClassVar[Needs] = "gradient"
+    norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2")
+    """Budgets it is defined for."""
 
     @abstractmethod
     def run(self, problem: Problem) -> None:
@@ -33,7 +43,9 @@ class Attack(Component, ABC):
         """The most gradients that one sample can cost."""
 
     @final
-    def __call__(self, loss: Loss, images: Tensor, budget: Budget, streams: Streams) -> AttackResult:
+    def __call__(
+        self, loss: Loss, images: Tensor, budget: Budget, streams: Streams, watch: Watch | None = None
+    ) -> AttackResult:
         """Lower ``loss`` for each of ``images`` within ``budget``.
 
         Args:
@@ -41,16 +53,22 @@ class Attack(Component, ABC):
             images: (B,3,H,W) float32 in [0,1]; not changed. Channels-last images stay channels-last.
             budget: ball in pixel units; radius 0 gives the clean images back, bit for bit.
             streams: one random stream a sample; the only source of randomness.
+            watch: sees the embedding of every query, as a shop sees what is uploaded (``detection``).
 
         Raises:
-            ValueError: images of another type, shape or range, another number of streams, or a loss that is
-                not one finite float a sample.
+            ValueError: images of another type, shape or range, another number of streams, a loss that is
+                not one finite float a sample, a budget in a norm the attack does not know, or a loss without
+                what the attack needs (a gradient, an embedding, a picture to imitate).
             RuntimeError: the attack left its budget or [0,1]: a fault of the attack's author.
         """
         _validate(images, streams)
+        if budget.norm not in self.norms:
+            known = ", ".join(self.norms)
+            raise ValueError(f"{type(self).__name__} has no form for {budget.norm} budgets, only for {known}")
         # A caller's no_grad or inference_mode must not reach the gradient.
         with torch.inference_mode(False), torch.no_grad():
-            problem = Problem(loss, images.detach().clone(), budget, streams)
+            uploads = self.needs != "gradient"
+            problem = Problem(loss, images.detach().clone(), budget, streams, uploads=uploads, watch=watch)
             if budget.eps > 0 and len(images):
                 self.run(problem)
             result = problem.result()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from elliot_advrec.attacks.base import Attack
-from elliot_advrec.attacks.descent import Keep, descend
+from elliot_advrec.attacks.descent import Keep, cosine, descend
 from elliot_advrec.attacks.problem import Problem
 from elliot_advrec.component import Config
 
@@ -29,8 +28,9 @@ class PGDConfig(Config):
     """Begin at a uniform draw from the ball, clipped to [0,1], rather than at the clean image."""
     restarts: int = Field(default=1, ge=1)
     """Independent random starts; each sample keeps its own best. Needs ``random_start``."""
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the accumulated direction that each step keeps (Dong et al. 2018); 0 is plain PGD."""
+    momentum: float = Field(default=0.0, ge=0, le=1)
+    """Share of the accumulated direction that each step keeps, mu of Dong et al. 2018, who use 1 (MI-FGSM);
+    0 is plain PGD."""
     keep: Keep = "best"
     """``best`` of all points visited, or the ``last`` one as in the original."""
 
@@ -47,7 +47,8 @@ class PGD(Attack):
     """Projected gradient descent: k steps within the ball (Madry et al. 2018).
 
     ``x <- clip(project(x - size * sign(gradient)))``; in L2 the step is along the gradient scaled to unit
-    length. k gradients and k + 1 queries a restart.
+    length. Without its random start it is BIM (Kurakin et al. 2017); with momentum as well, MI-FGSM (Dong et
+    al. 2018). k gradients and k + 1 queries a restart.
     """
 
     config_class = PGDConfig
@@ -68,8 +69,7 @@ class PGD(Attack):
         """Lengths of the ``steps`` steps in pixel units, in the order they are taken."""
         steps = self.config.steps
         if self.config.step_rule == "cosine":
-            first = self.config.first_step * eps
-            return [first * 0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
+            return cosine(steps, self.config.first_step * eps)
         return [eps / steps * (2.5 if self.config.step_rule == "scaled" else 1.0)] * steps
 
     def gradient_evaluations(self) -> int:

@@ -1,23 +1,21 @@
 """What an attack works on: the loss, the clean images and the budget, with accounts of what was spent.
 
 Every evaluation goes through here, so that counting, checking the loss and keeping each sample's best
-iterate are written once. Nothing in a step waits for the accelerator: a loss that is not finite is noted on
-the device and raised at the end.
+iterate are written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from elliot_advrec.attacks.budget import Budget, per_sample
+from elliot_advrec.attacks.objective import OfEmbedding
+from elliot_advrec.attacks.oracle import Loss as Loss
+from elliot_advrec.attacks.oracle import Oracle, Watch
 from elliot_advrec.streams import Streams
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(pixels (b,3,H,W), rows (b,) long: their places in the batch) -> (b,) losses to minimise."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,15 @@ class AttackResult:
     loss: Tensor
     """(B,) loss at ``images``."""
     gradient_evaluations: Tensor
-    """(B,) int64: forward-and-backward passes that each sample took part in."""
+    """(B,) int64: backward passes that each sample took part in, through the loss or, where that is closed,
+    through the public extractor alone."""
     queries: Tensor
     """(B,) int64: forward passes in all, those that belong to a gradient included."""
+    image_updates: Tensor
+    """(B,) int64: pictures other than the clean one that were shown to the recommender on the way, as an
+    adversary without a copy of it must: the queries of an attack on values that changed the picture (in
+    Cohen et al. 2021, steps x perturbations; here the pictures stepped to count too). 0 for an attack that
+    differentiates the recommender, since it works on a copy."""
 
 
 class Problem:
@@ -42,66 +46,190 @@ class Problem:
         images: clean images (B,3,H,W) float32 in [0,1].
         budget: ball that candidates must lie in.
         streams: one random stream a sample.
+        uploads: whether every query shows the recommender a picture, rather than a copy of it.
+        watch: sees the embedding of every query, (embeddings (b,D), rows (b,)).
     """
 
-    def __init__(self, loss: Loss, images: Tensor, budget: Budget, streams: Streams) -> None:
-        self._loss, self.images, self.budget, self.streams = loss, images, budget, streams
+    def __init__(
+        self,
+        loss: Loss,
+        images: Tensor,
+        budget: Budget,
+        streams: Streams,
+        *,
+        uploads: bool = False,
+        watch: Watch | None = None,
+    ) -> None:
+        self.images, self.budget, self.streams, self._uploads = images, budget, streams, uploads
         count = len(images)
+        self.oracle = Oracle(loss, count, images.device, watch)
         self.rows = torch.arange(count, device=images.device)
+        self.mind_goal = False
+        """Whether points that reach the goal go before all others; an attack that stops early sets it."""
         self.best_images = images.clone()
         self.best_loss = torch.full((count,), torch.inf, device=images.device)
-        self.gradient_evaluations = torch.zeros(count, dtype=torch.long, device=images.device)
-        self.queries = torch.zeros_like(self.gradient_evaluations)
-        self._finite = torch.ones(count, dtype=torch.bool, device=images.device)
+        self.best_solved = torch.zeros(count, dtype=torch.bool, device=images.device)
+        self.image_updates = torch.zeros(count, dtype=torch.long, device=images.device)
         if budget.norm == "linf":
             self._lower = (images - budget.eps).clamp_(min=0.0)
             self._upper = (images + budget.eps).clamp_(max=1.0)
 
     def gradient(
-        self, points: Tensor, rows: Tensor | None = None, *, offer: bool = True
+        self,
+        points: Tensor,
+        rows: Tensor | None = None,
+        *,
+        offer: bool = True,
+        by: str | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Loss (b,) and its gradient (b,3,H,W) at ``points``, each sample's own.
+        """Loss (b,) and its gradient (b,3,H,W) at ``points``, each sample's own, by one forward pass.
 
         Args:
             points: (b,3,H,W) in [0,1].
             rows: (b,) places in the batch; all of them if absent.
             offer: whether the points are candidates for the result; they must then be inside the budget.
+            by: the other loss whose value and gradient are given; candidates are judged by ``main`` all the
+                same.
+
+        Raises:
+            ValueError: the adversary sees values alone, or the loss has no such other.
+        """
+        if not self.oracle.white_box:
+            raise ValueError(
+                "the adversary sees the recommender's answers alone and has no gradient of them: "
+                "use an attack that needs features or values (bb, square, nes)"
+            )
+        places = self._places(rows)
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            answer = self.oracle.ask(points, places, by, goal=self.mind_goal)
+            if not answer.steer.requires_grad:
+                raise ValueError("the loss does not depend on the pixels: it has no gradient")
+            (gradient,) = torch.autograd.grad(answer.steer.sum(), points)
+        self.oracle.count_gradient(gradient, places)
+        if offer:
+            self.offer(points.detach(), answer.main, rows, answer.solved)
+        return answer.steer.detach(), gradient
+
+    @torch.no_grad()
+    def evaluate(
+        self, points: Tensor, rows: Tensor | None = None, *, offer: bool = True, by: str | None = None
+    ) -> Tensor:
+        """Loss (b,) at ``points`` by a forward pass alone; arguments as in ``gradient``."""
+        answer = self.oracle.ask(points, self._places(rows), by, goal=self.mind_goal)
+        self._shown(points, rows)
+        if offer:
+            self.offer(points, answer.main, rows, answer.solved)
+        return answer.steer
+
+    @torch.no_grad()
+    def look(
+        self,
+        points: Tensor,
+        rows: Tensor | None = None,
+        *,
+        offer: bool = True,
+        seen: OfEmbedding | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings (b,D) of ``points`` and the values (b,) that are seen there, as one query each.
+
+        Args:
+            points: (b,3,H,W) in [0,1].
+            rows: (b,) places in the batch; all of them if absent.
+            offer: whether the points are candidates for the result; they are judged by ``main``.
+            seen: what is seen in place of ``main``.
+
+        Raises:
+            ValueError: the loss does not go through an embedding.
+        """
+        answer = self.oracle.ask(points, self._places(rows), seen, goal=self.mind_goal)
+        if answer.embedding is None:
+            raise ValueError("this attack needs a loss that goes through an embedding (EmbeddingLoss)")
+        self._shown(points, rows)
+        if offer:
+            self.offer(points, answer.main, rows, answer.solved)
+        return answer.embedding, answer.steer
+
+    def pull_back(self, points: Tensor, direction: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Gradient (b,3,H,W) of ``<embed(points), direction>``: a gradient of the public extractor, no query.
+
+        Args:
+            points: (b,3,H,W) in [0,1].
+            direction: (b,D), constants.
+            rows: (b,) places in the batch; all of them if absent.
         """
         with torch.enable_grad():
             points = points.detach().requires_grad_()
-            loss = self._checked(points, rows)
-            if not loss.requires_grad:
-                raise ValueError("the loss does not depend on the pixels: it has no gradient")
-            (gradient,) = torch.autograd.grad(loss.sum(), points)
-        _add(self.gradient_evaluations, rows)
-        # The sign of NaN is 0: without this a network of NaN gradients would look robust.
-        self._note(gradient.sum((1, 2, 3)), rows)
-        loss = loss.detach()
-        if offer:
-            self.offer(points.detach(), loss, rows)
-        return loss, gradient
+            embedding = self.oracle.embed(points)
+            (gradient,) = torch.autograd.grad((embedding * direction.to(embedding.dtype)).sum(), points)
+        self.oracle.count_gradient(gradient, self._places(rows))
+        return gradient
+
+    def solved(self, rows: Tensor | None = None) -> Tensor:
+        """(b,) bool: samples whose result so far reaches the goal; needs ``mind_goal``.
+
+        Never, where the loss cannot tell.
+        """
+        return self.best_solved if rows is None else self.best_solved[rows]
 
     @torch.no_grad()
-    def evaluate(self, points: Tensor, rows: Tensor | None = None, *, offer: bool = True) -> Tensor:
-        """Loss (b,) at ``points`` by a forward pass alone; arguments as in ``gradient``."""
-        loss = self._checked(points, rows)
-        if offer:
-            self.offer(points, loss, rows)
-        return loss
+    def settle(self, points: Tensor, rows: Tensor) -> Tensor:
+        """Make each of ``points`` (inside the budget) that reaches the goal the result; (b,) bool, where."""
+        answer = self.oracle.ask(points, rows, goal=True)
+        self._shown(points, rows)
+        if answer.solved is None:
+            return torch.zeros_like(rows, dtype=torch.bool)
+        self.keep(points, answer.main, answer.solved, rows, answer.solved)
+        return answer.solved
 
-    def offer(self, points: Tensor, loss: Tensor, rows: Tensor | None = None) -> None:
-        """Keep each of ``points`` (inside the budget) whose loss is below the best so far of its sample."""
-        self.keep(points, loss, loss < (self.best_loss if rows is None else self.best_loss[rows]), rows)
+    def reference(self) -> Tensor:
+        """(B,3,H,W) in [0,1]: the pictures to imitate.
 
-    def keep(self, points: Tensor, loss: Tensor, chosen: Tensor, rows: Tensor | None = None) -> None:
+        Raises:
+            ValueError: the loss has none, or not of this size.
+        """
+        parts = self.oracle.parts
+        if parts is None or parts.reference is None:
+            raise ValueError("this attack imitates another item's picture, and the threat names none")
+        found = parts.reference(self.rows).to(self.images)
+        if found.shape != self.images.shape:
+            raise ValueError(
+                f"pictures to imitate must be {tuple(self.images.shape)}, got {tuple(found.shape)}"
+            )
+        return found
+
+    def offer(
+        self, points: Tensor, loss: Tensor, rows: Tensor | None = None, solved: Tensor | None = None
+    ) -> None:
+        """Keep each of ``points`` (inside the budget) that is better than the best so far of its sample.
+
+        The lower ``loss`` (b,) decides; where ``solved`` (b,) bool is given, only among points that reach the
+        goal or among those that do not, and the former are better.
+        """
+        best = self.best_loss if rows is None else self.best_loss[rows]
+        better = loss < best
+        if solved is not None:
+            had = self.solved(rows)
+            better = (solved & ~had) | (better & (solved == had))
+        self.keep(points, loss, better, rows, solved)
+
+    def keep(
+        self,
+        points: Tensor,
+        loss: Tensor,
+        chosen: Tensor,
+        rows: Tensor | None = None,
+        solved: Tensor | None = None,
+    ) -> None:
         """Make each ``chosen`` (b,) bool of ``points`` its sample's result, whatever was there."""
-        mask = per_sample(chosen, points)
-        if rows is None:
-            torch.where(mask, points, self.best_images, out=self.best_images)
-            torch.where(chosen, loss, self.best_loss, out=self.best_loss)
-        else:
-            self.best_images[rows] = torch.where(mask, points, self.best_images[rows])
-            self.best_loss[rows] = torch.where(chosen, loss, self.best_loss[rows])
+        solved = torch.zeros_like(chosen) if solved is None else solved
+        found = ((points, self.best_images), (loss.float(), self.best_loss), (solved, self.best_solved))
+        for new, best in found:
+            mask = per_sample(chosen, new)
+            if rows is None:
+                torch.where(mask, new, best, out=best)
+            else:
+                best[rows] = torch.where(mask, new, best[rows])
 
     def project_(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Bring ``points`` (b,3,H,W) into the budget and into [0,1], in place."""
@@ -116,18 +244,23 @@ class Problem:
         # The clean image is inside [0,1], so clipping to it only shortens the perturbation.
         return points.clamp_(0.0, 1.0)
 
-    def random_start(self) -> Tensor:
-        """(B,3,H,W) drawn uniformly from the ball, each sample from its stream, then clipped to [0,1]."""
-        shape, eps = self.images.shape[1:], self.budget.eps
+    def streams_of(self, rows: Tensor | None) -> Streams:
+        """The random streams of some samples; all of them if absent."""
+        return self.streams if rows is None else self.streams.take(rows.tolist())
+
+    def random_start(self, rows: Tensor | None = None) -> Tensor:
+        """(b,3,H,W) drawn uniformly from the ball, each sample from its stream, then clipped to [0,1]."""
+        clean = self.images if rows is None else self.images[rows]
+        streams, shape, eps = self.streams_of(rows), self.images.shape[1:], self.budget.eps
         if self.budget.norm == "linf":
-            noise = self.streams.uniform(shape, -eps, eps)
+            noise = streams.uniform(shape, -eps, eps)
         else:
-            noise = self.streams.normal(shape)
+            noise = streams.normal(shape)
             # Uniform in a ball of dimension d: a uniform direction and a radius distributed as U^(1/d).
-            radius = self.streams.uniform((1,)).flatten() ** (1.0 / max(1, shape.numel())) * eps
+            radius = streams.uniform((1,)).flatten() ** (1.0 / max(1, shape.numel())) * eps
             noise *= per_sample(radius / torch.linalg.vector_norm(noise.flatten(1), dim=1), noise)
-        start = torch.empty_like(self.images).copy_(noise).add_(self.images)
-        return self.project_(start)
+        start = torch.empty_like(clean).copy_(noise).add_(clean)
+        return self.project_(start, rows)
 
     def result(self) -> AttackResult:
         """The best iterates; a sample that was offered none keeps its clean image.
@@ -138,34 +271,20 @@ class Problem:
         unseen = torch.isinf(self.best_loss).nonzero().flatten()
         if len(unseen):
             self.evaluate(self.images[unseen], unseen)
-        if not bool(self._finite.all()):
-            bad = (~self._finite).nonzero().flatten().tolist()
+        finite = self.oracle.finite
+        if not bool(finite.all()):
+            bad = (~finite).nonzero().flatten().tolist()
             raise ValueError(
                 f"the loss or its gradient was NaN or infinite for {len(bad)} of {len(self.images)} samples: "
                 f"{bad[:10]}"
             )
-        return AttackResult(self.best_images, self.best_loss, self.gradient_evaluations, self.queries)
+        spent = self.oracle.gradient_evaluations, self.oracle.queries, self.image_updates
+        return AttackResult(self.best_images, self.best_loss, *spent)
 
-    def _checked(self, points: Tensor, rows: Tensor | None) -> Tensor:
-        """The loss, refused unless it is (b,) and floating; counted as one query a sample."""
-        loss = self._loss(points, self.rows if rows is None else rows)
-        if not isinstance(loss, Tensor) or loss.shape != (len(points),) or not loss.is_floating_point():
-            got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"the loss must return ({len(points)},) floats, one a sample, got {got}")
-        _add(self.queries, rows)
-        self._note(loss.detach(), rows)
-        return loss
+    def _places(self, rows: Tensor | None) -> Tensor:
+        return self.rows if rows is None else rows
 
-    def _note(self, values: Tensor, rows: Tensor | None) -> None:
-        """Remember which samples had a value (b,) that is not finite; ``result`` raises."""
-        if rows is None:
-            self._finite &= values.isfinite()
-        else:
-            self._finite[rows] &= values.isfinite()
-
-
-def _add(counts: Tensor, rows: Tensor | None) -> None:
-    if rows is None:
-        counts += 1
-    else:
-        counts[rows] += 1
+    def _shown(self, points: Tensor, rows: Tensor | None) -> None:
+        if self._uploads:
+            clean = self.images if rows is None else self.images[rows]
+            self.image_updates[self._places(rows)] += (points != clean).flatten(1).any(1)

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.joining import join, join_files
+from elliot_advrec.data.joining import LACKED, join, join_files, rated
 from elliot_advrec.data.negatives import NegativeSampling
-from elliot_advrec.data.prefilters import Prefilter, binarize, prefilter
+from elliot_advrec.data.prefilters import BY_RATING, Prefilter, binarize, prefilter
 from elliot_advrec.data.private_ids import private_items
 from elliot_advrec.data.splits import FixedFiles, Split, Splitting, split_folds
 from elliot_advrec.errors import UserError
@@ -59,18 +59,28 @@ def split_rows(
     Raises:
         UserError: unreadable rows, filters that leave nothing, or a fold with nobody to evaluate.
     """
+    lacked = LACKED if items is not None else "without features"
     items = treatment.items if items is None else items
     if isinstance(splitting, FixedFiles):
         if frame is not None:
             raise UserError(
                 "fixed train and test files leave nothing to split", remedy="give only one of them"
             )
-        made = join_files(splitting, items, strict, notes)
+        made = join_files(splitting, items, strict, notes, lacked)
         return [[_binary(made) if treatment.binary else made]]
     if frame is None:
         raise UserError("there are no interactions to split", remedy="name a dataset_path")
     plan = splitting if isinstance(splitting, Splitting) else validate(Splitting, splitting, "splitting")
-    rows = prefilter(join(frame, items, strict, notes), treatment.filters, notes)
+    rows = join(frame, items, strict, notes, lacked)
+    name = "interactions" if isinstance(frame, pd.DataFrame) else str(frame)
+    unusable = [one.strategy for one in treatment.filters if one.strategy in BY_RATING]
+    if unusable and rows["rating"].isna().all():
+        raise UserError(
+            f"'{unusable[0]}' filters by ratings, and the file has none",
+            where=name,
+            remedy="take the filter out of 'prefiltering', or add a third column",
+        )
+    [rows] = rated([prefilter(rows, treatment.filters, notes)], [name], notes)
     return split_folds(binarize(rows) if treatment.binary else rows, plan, seed=seed)
 
 

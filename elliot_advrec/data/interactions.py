@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ class Interactions:
     users: list[str]
     """Ids of the rows, in order of first appearance in training."""
     train: csr_matrix
-    """What recommenders learn from."""
+    """What recommenders learn from; of repeated rows it holds the last rating, as Elliot does."""
     validation: csr_matrix | None
     """Held out for selection; None: no validation split."""
     test: csr_matrix
@@ -166,17 +166,25 @@ def build_folds(
         drawn = [list(fold) for fold in candidates(treatment.negatives, kept, catalog.ids)]
     column = pd.Index(np.array(catalog.ids, dtype=object))
     return [
-        [_matrices(one, ranked, column, simulated, notes) for one, ranked in zip(*both, strict=True)]
+        [
+            _matrices(one, ranked, column, simulated, notes, own_items)
+            for one, ranked in zip(*both, strict=True)
+        ]
         for both in zip(kept, drawn, strict=True)
     ]
 
 
 def _matrices(
-    split: Split, ranked: Candidates | None, column: pd.Index, simulated: bool, notes: list[str]
+    split: Split,
+    ranked: Candidates | None,
+    column: pd.Index,
+    simulated: bool,
+    notes: list[str],
+    own_items: bool,
 ) -> Interactions:
     users = [str(user) for user in pd.unique(split.train["user"])]
     row = pd.Index(np.array(users, dtype=object))
-    return Interactions(
+    made = Interactions(
         users,
         _matrix(split.train, row, column),
         None if split.validation is None else _matrix(split.validation, row, column),
@@ -186,9 +194,23 @@ def _matrices(
         None if ranked is None else ranked.validation,
         None if ranked is None else ranked.test,
     )
+    made.notes.extend(_untrained(made, own_items))
+    return made
+
+
+def _untrained(made: Interactions, own_items: bool) -> Iterator[str]:
+    """What to say of held-out items that no user trained on."""
+    trained = made.trained()
+    for part in PARTS[1:]:
+        matrix = getattr(made, part)
+        gone = 0 if matrix is None else len(np.unique(matrix.indices[~trained[matrix.indices]]))
+        if gone:
+            then = ": as in Elliot they are never recommended" if own_items else ""
+            yield f"{gone} items of the {part} have no training row left{then}"
 
 
 def _matrix(table: pd.DataFrame, row: pd.Index, column: pd.Index) -> csr_matrix:
+    table = table.drop_duplicates(["user", "item"], keep="last")  # else their ratings would be added up
     rows = row.get_indexer(pd.Index(table["user"].to_numpy(object)))
     columns = column.get_indexer(pd.Index(table["item"].to_numpy(object)))
     ratings = table["rating"].to_numpy(np.float32)

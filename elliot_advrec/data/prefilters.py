@@ -22,6 +22,8 @@ READ = {
     "cold_users": ("threshold",),
 }
 """The keys that each strategy reads; all of them are needed."""
+BY_RATING = ("global_threshold", "user_average")
+"""The strategies that look at ratings."""
 
 
 class Prefilter(Config):

@@ -9,6 +9,8 @@ DEFENSES: Registry[TrainingDefense] = Registry(
     {
         "adversarial_training": "elliot_advrec.defenses.adversarial_training:AdversarialTraining",
         "curriculum": "elliot_advrec.defenses.curriculum:Curriculum",
+        "fast_adversarial_training": "elliot_advrec.defenses.fast:FastAdversarialTraining",
+        "free_adversarial_training": "elliot_advrec.defenses.free:FreeAdversarialTraining",
     },
 )
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor
 
 from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.attacks.pgd import PGD
-from elliot_advrec.defenses.adversary import AdversaryConfig, adversary_loss, pgd_config
+from elliot_advrec.defenses.adversary import AdversaryConfig, WarmupConfig, adversary_loss, pgd_config
 from elliot_advrec.defenses.base import TrainingDefense
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.streams import Streams
 
 
-class AdversarialTrainingConfig(AdversaryConfig):
+class AdversarialTrainingConfig(AdversaryConfig, WarmupConfig):
     """Settings of AdversarialTraining."""
-
-    warmup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    """Share of the training in which eps grows from 0 to its full size; 0: full from the start, as in the
-    paper. Few pictures can collapse to one category under the full eps at once."""
 
 
 class AdversarialTraining(TrainingDefense):
@@ -43,11 +36,10 @@ class AdversarialTraining(TrainingDefense):
         streams: Streams,
     ) -> Tensor:
         settings = self.config
-        eps = settings.eps * (min(1.0, progress / settings.warmup) if settings.warmup else 1.0)
         # The last point is what Madry et al. train on, and it spares the bookkeeping of the best one.
         attack = PGD(pgd_config(settings, keep="last"))
         loss = adversary_loss(extractor, category, attributes)
-        return attack(loss, pixels, Budget("linf", eps), streams).images
+        return attack(loss, pixels, Budget("linf", settings.radius(progress)), streams).images
 
     def gradient_evaluations(self, progress: float) -> float:
         return self.config.steps if self.config.eps > 0 else 0

@@ -16,16 +16,11 @@ from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.extractors.losses import classification_loss
 
 
-class AdversaryConfig(DefenseConfig):
-    """Settings of a PGD adversary in training."""
+class BallConfig(DefenseConfig):
+    """Settings of every adversary in training."""
 
-    steps: Annotated[int, Field(ge=1)] = 8
-    """Gradient steps of the adversary at full strength."""
     eps: Annotated[float, Field(ge=0.0, le=1.0)] = 0.03
     """Radius of its L-infinity ball, in pixels of [0, 1]; 0 is clean training."""
-    step_rule: Literal["constant", "scaled"] = "constant"
-    """Length of a step: ``constant`` is eps/steps, as in the item-to-item study; ``scaled`` is 2.5 eps/steps,
-    which reaches every corner of the ball and is harder to learn from."""
 
     @field_validator("eps", mode="before")
     @classmethod
@@ -36,6 +31,28 @@ class AdversaryConfig(DefenseConfig):
             return float(Fraction(value.replace(" ", "")))
         except (ValueError, ZeroDivisionError):
             raise ValueError(f"eps must be a number or a fraction such as 8/255, got {value!r}") from None
+
+
+class WarmupConfig(BallConfig):
+    """Settings of an adversary whose ball may grow."""
+
+    warmup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of the training in which eps grows from 0 to its full size; 0: full from the start, as in the
+    paper. Few pictures can collapse to one category under the full eps at once."""
+
+    def radius(self, progress: float) -> float:
+        """The present eps, at this share of the training in [0, 1)."""
+        return self.eps * (min(1.0, progress / self.warmup) if self.warmup else 1.0)
+
+
+class AdversaryConfig(BallConfig):
+    """Settings of a PGD adversary in training."""
+
+    steps: Annotated[int, Field(ge=1)] = 8
+    """Gradient steps of the adversary at full strength."""
+    step_rule: Literal["constant", "scaled"] = "constant"
+    """Length of a step: ``constant`` is eps/steps, as in the item-to-item study; ``scaled`` is 2.5 eps/steps,
+    which reaches every corner of the ball and is harder to learn from."""
 
 
 def pgd_config(settings: AdversaryConfig, *, keep: Keep) -> PGDConfig:

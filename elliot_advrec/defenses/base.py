@@ -45,6 +45,9 @@ class DefenseConfig(Config):
 class TrainingDefense(Component, ABC):
     """Changes each training batch; authors write ``perturb``.
 
+    A defense that learns its perturbation from the training's own backward passes writes ``replays`` and
+    ``ascend`` as well.
+
     Args:
         config: settings, an instance of ``config_class``; its defaults if absent.
     """
@@ -92,4 +95,31 @@ class TrainingDefense(Component, ABC):
 
     @abstractmethod
     def gradient_evaluations(self, progress: float) -> float:
-        """How many gradients a sample costs on average at this share of the training."""
+        """How many gradients a sample costs on average at this share of the training.
+
+        Those that the weights are updated by are not counted: clean training has them too.
+        """
+
+    @property
+    def replays(self) -> int | None:
+        """How often in a row each batch is trained on while ``ascend`` moves its perturbation.
+
+        None: once, on what ``perturb`` gives; ``ascend`` is not asked, and no gradient of pixels is computed.
+        """
+        return None
+
+    def ascend(self, change: Tensor, gradient: Tensor, progress: float) -> Tensor:
+        """The perturbation after a step of the training, only asked where there are ``replays``.
+
+        The first batch of an epoch starts without one, every other with what the batch before it ended with.
+        It is added to what ``perturb`` gives, and the sum is clipped to [0, 1].
+
+        Args:
+            change: (B, 3, H, W) perturbation that the step was taken at, in pixels of [0, 1].
+            gradient: (B, 3, H, W) of the training loss that the weights descended, there.
+            progress: share of the training that is done, in [0, 1).
+
+        Returns:
+            (B, 3, H, W).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has replays but no `ascend`")

@@ -4,6 +4,7 @@ from elliot_advrec.experiment.lists import collect_lists
 from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.results import collect
 from elliot_advrec.experiment.runner import run_plan
+from elliot_advrec.experiment.sanity import refuse_failed
 from elliot_advrec.experiment.stages import Finished, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.experiment.workspace import Workspace, resolve_device
@@ -17,6 +18,7 @@ __all__ = [
     "collect",
     "collect_lists",
     "make_plan",
+    "refuse_failed",
     "resolve_device",
     "run_plan",
 ]

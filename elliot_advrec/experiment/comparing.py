@@ -9,38 +9,46 @@ import numpy as np
 
 from elliot_advrec.experiment.stages import Stage, complete, row
 from elliot_advrec.metrics.significance import benjamini_hochberg, mcnemar
+from elliot_advrec.threats import Threat
 
-SAME = ("threat", "attack", "eps", "norm", "steps", "seed")
+SAME = ("threat", "attack", "eps", "norm", "steps", "seed", "recommender")
 
 
 def compare(
-    attacks: list[Stage], read: Callable[[Stage], Mapping[str, np.ndarray]], recommenders: list[str]
+    attacks: list[Stage],
+    read: Callable[[Stage], Mapping[str, np.ndarray]],
+    recommenders: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
     """``p_value_vs_none`` rows: success of each attack on each defense against the same attack on none.
 
     Args:
         attacks: finished attack stages.
         read: the per-pair arrays of one of them.
-        recommenders: names of the recommenders that the attacks are judged on.
+        recommenders: threat -> names of the recommenders that it is judged on.
     """
     undefended = {_same(stage): stage for stage in attacks if stage.tags["defense"] == "none"}
-    pending: list[tuple[Stage, int, int]] = []
+    pending: list[tuple[Stage, dict[str, Any], int]] = []
     values: list[float] = []
     for stage in attacks:
         peer = undefended.get(_same(stage))
         if peer is None or peer is stage or stage.tags["defense"] == "none":
             continue
-        ours, theirs = read(stage)["rank_after"], read(peer)["rank_after"]
-        for limit in stage.parts["threat"].config.rank_min:
-            pending.append((stage, limit, len(ours)))
-            values.append(mcnemar(ours <= limit, theirs <= limit).p)
+        threat: Threat = stage.parts["threat"]
+        ours, theirs = (threat.successes(read(each), "after") for each in (stage, peer))
+        for one, other in zip(ours, theirs, strict=True):
+            if len(one.met) != len(other.met):  # who is attacked may depend on the defense
+                continue
+            pending.append((stage, dict(one.columns), len(one.met)))
+            values.append(mcnemar(one.met, other.met).p)
     corrected = benjamini_hochberg(values)
     return [
-        complete(row("p_value_vs_none", float(p), rank_min=limit, n=n, recommender=name), stage.tags)
-        for (stage, limit, n), p in zip(pending, corrected, strict=True)
-        for name in recommenders
+        complete({**row("p_value_vs_none", float(p), n=n, **columns), "recommender": name}, stage.tags)
+        for (stage, columns, n), p in zip(pending, corrected, strict=True)
+        for name in (
+            [stage.tags["recommender"]] if "recommender" in stage.tags else recommenders[stage.tags["threat"]]
+        )
     ]
 
 
 def _same(stage: Stage) -> tuple[Any, ...]:
-    return (*(stage.tags[column] for column in SAME), stage.parts["pairs"])
+    return (*(stage.tags.get(column) for column in SAME), stage.parts["pairs"])

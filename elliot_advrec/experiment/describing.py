@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.probing import GRADIENTS, PAIRS
+from elliot_advrec.experiment.stages import WHOLE, Stage
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.files import sha256
-from elliot_advrec.recipe import AttackSpec, Recipe, Spec
+from elliot_advrec.recipe import AttackSpec, Recipe, Spec, ThreatSpec
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats import THREATS
+from elliot_advrec.threats import Threat
 
 GRID = 900  # places of a training at which its adversary's cost is looked at
 
@@ -80,24 +82,35 @@ def attack_stages(
     recipe: Recipe,
     seed: int,
     defense: Spec,
-    threat: Spec,
+    threat: ThreatSpec,
     attack: AttackSpec,
-    embeddings: Stage,
-    extractor: Stage,
+    needs: Mapping[str, Stage],
     precision: Precision,
+    recommender: Stage | None = None,
 ) -> Iterator[Stage]:
-    """One attack on one defense, a stage for each budget."""
+    """One attack on one defense, a stage for each budget.
+
+    Args:
+        needs: ``embeddings``, ``extractor`` and ``interactions``, of which the last is looked at by threats
+            that count what is popular.
+        recommender: what the threat aims at; None where it aims at the extractor.
+    """
     built = ATTACKS.get(attack.kind)(attack.config)
-    goal = THREATS.get(threat.kind)(threat.config)
+    goal = threat.built
     pairs = min(goal.pairs, attack.pairs or goal.pairs)
+    on = defense.name if recommender is None else f"{recommender.tags['recommender']} over {defense.name}"
+    named = "" if threat.kind == "item_to_item" else f"{threat.name} by "
+    # Values are what a shop shows; only a copy of its network would be computed in another precision.
+    precision = precision if built.needs == "gradient" else "float32"
+    owner = {} if recommender is None else {"recommender": recommender.tags["recommender"]}
     for budget in attack.budgets:
         steps = getattr(attack.config, "steps", 1)
         yield Stage(
             "attack",
-            f"{attack.name} {steps} eps {budget.eps:g} on {defense.name}, seed {seed}",
+            f"{named}{attack.name} {steps} eps {budget.eps:g} on {on}, seed {seed}",
             {
                 "threat": threat.kind,
-                "goal": threat.config.model_dump(mode="json", exclude={"rank_min", "pairs"}),
+                "goal": threat.config.model_dump(mode="json", exclude=set(goal.counted)),
                 "pairs": pairs,
                 "attack": attack.kind,
                 "config": attack.config.model_dump(mode="json"),
@@ -107,7 +120,7 @@ def attack_stages(
                 "precision": precision,
                 "batch_size": recipe.adversarial.batch_size,
             },
-            {"embeddings": embeddings, "extractor": extractor},
+            _wanted(goal, needs, recommender),
             {
                 "defense": defense.name,
                 "threat": threat.name,
@@ -116,6 +129,7 @@ def attack_stages(
                 "norm": budget.norm,
                 "steps": steps,
                 "seed": seed,
+                **owner,
             },
             {
                 "attack": built,
@@ -125,8 +139,53 @@ def attack_stages(
                 "seed": stream_seed("pairs", threat.kind, seed),
                 "batch_size": recipe.adversarial.batch_size,
             },
-            pairs * built.gradient_evaluations(),
+            **_cost(pairs, built.gradient_evaluations()),
         )
+
+
+def _cost(pairs: int, each: int) -> dict[str, Any]:
+    """Gradients of a stage, at most; where all items may be attacked, their number is looked up later."""
+    if pairs < sys.maxsize:
+        return {"gradients": pairs * each}
+    return {"gradients_per_picture": float(each), "split": WHOLE}
+
+
+def probe_stage(
+    recipe: Recipe,
+    seed: int,
+    defense: Spec,
+    threat: ThreatSpec,
+    needs: Mapping[str, Stage],
+    precision: Precision,
+    recommender: Stage | None = None,
+) -> Stage:
+    """What shows whether a threat's gradients on one defense can be believed; arguments as of attacks."""
+    goal = threat.built
+    on = defense.name if recommender is None else f"{recommender.tags['recommender']} over {defense.name}"
+    return Stage(
+        "probe",
+        f"probing {threat.name} on {on}, seed {seed}",
+        {
+            "threat": threat.kind,
+            "goal": threat.config.model_dump(mode="json", exclude=set(goal.counted)),
+            "seed": seed,
+            "precision": precision,
+        },
+        _wanted(goal, needs, recommender),
+        {"defense": defense.name, "threat": threat.name, "seed": seed},
+        {"threat": goal, "seed": stream_seed("pairs", threat.kind, seed)},
+        PAIRS * GRADIENTS if goal.white_box else 0,
+    )
+
+
+def _wanted(goal: Threat, needs: Mapping[str, Stage], recommender: Stage | None) -> dict[str, Stage]:
+    """The stages that a threat's scene is made of."""
+    wanted = {name: needs[name] for name in ("embeddings", "extractor")}
+    if recommender is not None:
+        wanted["recommender"] = recommender
+    elif goal.on_interactions:
+        wanted["interactions"] = needs["interactions"]
+    return wanted
 
 
 def exhibits_stage(

@@ -48,7 +48,12 @@ def data_stages(recipe: Recipe) -> Data:
                 "size": adversarial.size,
                 "strict": adversarial.strict,
             },
-            parts={"source": source, "size": adversarial.size, "strict": adversarial.strict},
+            parts={
+                "source": source,
+                "size": adversarial.size,
+                "strict": adversarial.strict,
+                "recipe": recipe,
+            },
         )
     folds: dict[int, list[Stage]] = {}
     features: dict[str, Stage] = {}

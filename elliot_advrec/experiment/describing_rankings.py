@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.files import sha256
-from elliot_advrec.recipe import ModelSpec, Recipe
+from elliot_advrec.recipe import ModelSpec, Recipe, ThreatSpec
+from elliot_advrec.threats import Threat
 
 
 def recommender_stages(
@@ -53,30 +53,39 @@ def recommender_stages(
                 )
 
 
-def rerank_stages(recipe: Recipe, attacked: Stage, recommenders: list[Stage]) -> Iterator[Stage]:
-    """Each recommender that uses the extractor, over the catalog with the attacked ones in it.
+def judged_stages(
+    recipe: Recipe, threat: ThreatSpec, attacked: Stage, recommenders: list[Stage]
+) -> Iterator[Stage]:
+    """Each recommender over the catalog with the attacked pictures in it, in each of the threat's regimes.
 
-    Raises:
-        UserError: there is none.
+    A threat whose pictures cannot stand in one catalog has none.
     """
-    judged = [stage for stage in recommenders if stage.parts["attacked"]]
-    if not judged:
-        raise UserError(
-            f"threat '{attacked.tags['threat']}' attacks through images, and no recommender of the recipe "
-            "uses images",
-            where=f"{recipe.path}: experiment.models",
-            remedy="add external.ContentKNN",
-        )
-    for recommender in judged:
+    if not threat.built.one_catalog:
+        return
+    for recommender in recommenders:
         name = recommender.tags["recommender"]
-        yield Stage(
-            "rerank",
-            f"re-ranking {name} under {attacked.label}{recommender.parts['suffix']}",
-            {},
-            {"recommender": recommender, "attack": attacked},
-            {**attacked.tags, "recommender": name},
-            dict(recommender.parts),
-        )
+        for regime in threat.regimes:
+            poisoned = regime == "poisoned"
+            yield Stage(
+                "retrain" if poisoned else "rerank",
+                f"{'re-training' if poisoned else 're-ranking'} {name} under {attacked.label}"
+                f"{recommender.parts['suffix']}",
+                _exposure(threat),
+                {"recommender": recommender, "attack": attacked},
+                {
+                    **attacked.tags,
+                    "recommender": name,
+                    **({"threat": f"{threat.name} (poisoned)"} if poisoned else {}),
+                },
+                {**recommender.parts, "threat": threat.built},
+            )
+
+
+def _exposure(threat: ThreatSpec) -> dict[str, Any]:
+    """What decides whose share of the lists is measured; nothing for threats that name no such items."""
+    if type(threat.built).exposed is Threat.exposed:
+        return {}
+    return {"exposed": threat.config.model_dump(mode="json", exclude={"pairs"})}
 
 
 def _search(
@@ -103,7 +112,7 @@ def _search(
         {**settings, **how, "validated": recipe.experiment.validated},
         needs,
         {"recommender": model.name},
-        {**parts, "meta": meta, "where": model.where, "validated": recipe.experiment.validated},
+        {**parts, "meta": meta, "validated": recipe.experiment.validated},
     )
 
 
@@ -139,5 +148,7 @@ def _parts(recipe: Recipe, model: ModelSpec, seed: int) -> dict[str, Any]:
         "selection": model.selection(evaluation),
         "top_k": recipe.experiment.top_k,
         "known_only": recipe.plain,
+        "path": recipe.path,
+        "where": model.where,
         "attacked": model.attacked,
     }

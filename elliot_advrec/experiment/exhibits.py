@@ -14,6 +14,7 @@ from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import write_arrays
 from elliot_advrec.progress import Progress
 from elliot_advrec.seeding import stream_seed
+from elliot_advrec.threats.item_to_item import ItemToItem
 
 LIST_LENGTH = 8
 TSNE_ITEMS = 1000
@@ -42,7 +43,8 @@ def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
     catalog, pixels = workspace.catalog(catalog_stage), workspace.pixels(catalog_stage)
     unit = _unit(workspace.embeddings(embeddings_stage))
     album = Album(f"{stage.key[:8]}")
-    cells: list[Stage] = stage.parts["cells"]
+    # Lists and distances to a target are what item-to-item attacks change.
+    cells = [cell for cell in stage.parts["cells"] if isinstance(cell.parts["threat"], ItemToItem)]
     distances, examples = [], []
     for cell in cells:
         pairs = workspace.arrays(cell, "pairs.npz")
@@ -63,15 +65,17 @@ def make_exhibits(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
 
 def _tags(stage: Stage) -> dict[str, Any]:
     return {
-        name: stage.tags[name] for name in ("defense", "attack", "eps", "steps", "seed") if name in stage.tags
+        name: stage.tags[name]
+        for name in ("defense", "threat", "recommender", "attack", "eps", "steps", "seed")
+        if name in stage.tags
     }
 
 
 def _largest(cells: list[Stage]) -> list[Stage]:
     """For each attack, the cell with its largest budget (of several step counts, the most steps)."""
-    best: dict[str, Stage] = {}
+    best: dict[tuple[str, str], Stage] = {}
     for cell in cells:
-        name = cell.tags["attack"]
+        name = (cell.tags["threat"], cell.tags["attack"])
         if name not in best or (cell.tags["eps"], cell.tags["steps"]) >= (
             best[name].tags["eps"],
             best[name].tags["steps"],

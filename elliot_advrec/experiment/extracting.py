@@ -53,9 +53,15 @@ def extract(
         The matrix or folder.
 
     Raises:
-        UserError: a defense that the recipe lacks, another extraction at work in ``output``, a full disk, or
-            what a run may raise.
+        UserError: a recipe without pictures, a defense that it lacks, features in the other form or another
+            extraction at work in ``output``, a full disk, or what a run may raise.
     """
+    if recipe.plain:
+        raise UserError(
+            "the recipe has no pictures to extract features from",
+            where=str(recipe.path),
+            remedy="add adversarial.catalog, which names them",
+        )
     plan = make_plan(recipe, workspace.device.type)
     embeddings = _embeddings(recipe, plan, defense)
     interactions = next(stage for stage in plan.stages if stage.kind == "interactions")
@@ -73,6 +79,17 @@ def extract(
     if final.exists() and _described(output / MANIFEST) == described:
         progress.say("these features are there already")
         return final
+    other = output / (MatrixTarget.name if form == "elliot" else FolderTarget.name)
+    if other.exists():
+        raise UserError(
+            f"there are features in the other form already, and one {MANIFEST} cannot describe both",
+            where=str(other),
+            remedy="name another --output, or take these away",
+        )
+    if form == "elliot" and len(recipe.experiment.folds) > 1:
+        progress.say(
+            f"of {len(recipe.experiment.folds)} folds, the first is written as train and test tables"
+        )
     needed = [*_ancestors(embeddings), *([interactions] if form == "elliot" else [])]
     run_plan(Plan(tuple({stage.key: stage for stage in needed}.values()), 0), workspace, progress)
     ids = workspace.catalog(embeddings.needs["catalog"]).ids

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from elliot_advrec.component import Config
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.judging import needed_length
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
@@ -23,6 +29,8 @@ def fit(
     config: Config,
     training: Path,
     progress: Progress,
+    *,
+    instead: np.ndarray | None = None,
 ) -> Recommender:
     """The recommender of ``stage`` with ``config``, fitted.
 
@@ -33,12 +41,15 @@ def fit(
         config: the model's settings.
         training: folder where a training keeps its state, of this fit alone; gone in the end.
         progress: shows epochs.
+        instead: (N, D) embeddings to learn from in place of that stage's.
 
     Raises:
-        UserError: whatever the fit refuses.
+        UserError: lists longer than the catalog, and whatever the fit refuses; says where the model stands.
     """
     parts, kind = stage.parts, stage.parts["model"]
     fold = workspace.interactions(interactions)
+    if not issubclass(kind, ProxyRecommender):
+        _check_length(parts, fold)
     catalog_stage = interactions.needs["catalog"]
     recommender: Recommender = kind(config)
     recommender.context = FitContext(
@@ -47,6 +58,7 @@ def fit(
         folder=training if kind.trained else None,
         progress=progress,
         selection=parts["selection"],
+        known_only=parts["known_only"],
     )
     if isinstance(recommender, ProxyRecommender):
         ids = workspace.catalog(catalog_stage).ids
@@ -54,7 +66,24 @@ def fit(
         recommender.length = needed_length(parts["evaluation"], parts["top_k"], len(ids))
     if kind.trained:
         training.mkdir(parents=True, exist_ok=True)
-    seen = None if embeddings is None else workspace.embeddings(embeddings)
-    recommender.fit(fold, seen, seed=parts["seed"], device=workspace.device)
+    seen = instead
+    if seen is None and embeddings is not None:
+        seen = workspace.embeddings(embeddings)
+    try:
+        recommender.fit(fold, seen, seed=parts["seed"], device=workspace.device)
+    except UserError as error:
+        raise error.at(parts["where"]) from error
     shutil.rmtree(training, ignore_errors=True)
     return recommender
+
+
+def _check_length(parts: Mapping[str, Any], fold: Interactions) -> None:
+    """Refuse lists that are longer than what there is to recommend, as Elliot does."""
+    items = int(fold.trained().sum()) if parts["known_only"] else fold.train.shape[1]
+    if parts["top_k"] > items:
+        of = "items with training rows" if parts["known_only"] else "items of the catalog"
+        raise UserError(
+            f"top_k {parts['top_k']} is larger than the number of {of}, {items}",
+            where=f"{parts['path']}: experiment.top_k",
+            remedy=f"write at most {items}",
+        )

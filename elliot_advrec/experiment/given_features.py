@@ -23,10 +23,7 @@ def visual_features(path: Path) -> FeatureFile:
     Raises:
         UserError: nothing there, or in no form that is known.
     """
-    file = open_features(path)
-    if path.is_dir():  # whatever its items.tsv says of other files
-        file.ids = [str(number) for number in sorted(int(name.split(".")[0]) for name in os.listdir(path))]
-    return file
+    return open_features(path, numbered=path.is_dir())
 
 
 def treatment(experiment: Experiment) -> Treatment:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import atomic
@@ -55,7 +56,7 @@ def collect_lists(finished: list[Finished], workspace: Workspace, folder: Path) 
     several = len({done.stage.tags["threat"] for done in finished if "threat" in done.stage.tags}) > 1
     for done in finished:
         source = workspace.folder(done.stage) / NAME
-        if done.stage.kind in ("recommender", "rerank") and source.exists():
+        if done.stage.kind in RANKED and source.exists():
             tags = done.stage.tags
             named = [
                 tags["recommender"],

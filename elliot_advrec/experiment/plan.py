@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage
+from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage, probe_stage
 from elliot_advrec.experiment.describing_data import Data, data_stages
-from elliot_advrec.experiment.describing_rankings import recommender_stages, rerank_stages
+from elliot_advrec.experiment.describing_rankings import judged_stages, recommender_stages
 from elliot_advrec.experiment.learning import STEPS
-from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.stages import WHOLE, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.extractors.frozen import resolve_precision
-from elliot_advrec.recipe import Recipe
+from elliot_advrec.recipe import Recipe, ThreatSpec
+from elliot_advrec.recipe.reach import reached, served
 
-RANKED = ("recommender", "rerank")
+RANKED = ("recommender", "rerank", "retrain")
 """Kinds of stages that rank."""
 
 
@@ -46,7 +47,9 @@ class Plan:
         """Image-gradient evaluations of one stage, at most; reads the labels to count pictures."""
         if not stage.gradients_per_picture:
             return stage.gradients
-        return round(stage.gradients_per_picture * self._pictures[stage.split])
+        pictures = self._pictures
+        count = pictures.total() if stage.split == WHOLE else pictures[stage.split]
+        return round(stage.gradients_per_picture * count)
 
     @cached_property
     def _pictures(self) -> Counter[str]:
@@ -73,7 +76,9 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
     ordered = tuple(stages.values())
     # The folds of a cell are one cell.
     cells = {kind: {str(sorted(s.tags.items())) for s in ordered if s.kind == kind} for kind in RANKED}
-    return Plan(ordered, len(cells["rerank"] or cells["recommender"]))
+    alone = {str(sorted(s.tags.items())) for s in ordered if s.kind == "attack" and "recommender" in s.tags}
+    attacked = cells["rerank"] | cells["retrain"] | alone
+    return Plan(ordered, len(attacked or cells["recommender"]))
 
 
 def _ancestors(stage: Stage) -> Iterator[Stage]:
@@ -125,17 +130,33 @@ def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, data: Data) ->
         pictures = {interactions.key: embeddings for fold in data.folds for interactions in fold}
         recommenders = list(recommender_stages(recipe, device, seed, tags, data.folds, pictures))
         yield from recommenders
-        attacks = [
-            stage
-            for threat in adversarial.threats
-            for attack in adversarial.attacks
-            if attack.defenses is None or defense.name in attack.defenses
-            for stage in attack_stages(
-                recipe, seed, defense, threat, attack, embeddings, extractor, precision
-            )
-        ]
-        for stage in attacks:
-            yield stage
-            yield from rerank_stages(recipe, stage, recommenders)
+        needs = {"embeddings": embeddings, "extractor": extractor, "interactions": data.folds[0][0]}
+        attacks: list[Stage] = []
+        for threat in adversarial.threats:
+            names = {model.name for model in reached(threat, recipe.models)}
+            judged = [stage for stage in recommenders if stage.tags["recommender"] in names]
+            serving = [
+                attack
+                for attack in served(threat, adversarial.attacks)
+                if attack.defenses is None or defense.name in attack.defenses
+            ]
+            for aim, on in _aims(threat, judged) if serving else ():
+                yield probe_stage(recipe, seed, defense, threat, needs, precision, aim)
+                for attack in serving:
+                    for stage in attack_stages(recipe, seed, defense, threat, attack, needs, precision, aim):
+                        attacks.append(stage)
+                        yield stage
+                        yield from judged_stages(recipe, threat, stage, on)
         if attacks:
             yield exhibits_stage(seed, defense, embeddings, catalog, attacks)
+
+
+def _aims(threat: ThreatSpec, judged: list[Stage]) -> Iterator[tuple[Stage | None, list[Stage]]]:
+    """What a threat aims at, and the recommenders that are ranked again then: each by itself, or all."""
+    if not threat.built.on_recommender:
+        yield None, judged
+        return
+    for name in dict.fromkeys(stage.tags["recommender"] for stage in judged):
+        folds = [stage for stage in judged if stage.tags["recommender"] == name]
+        # Pictures are attacked against the first fold's recommender; the others see them as they come.
+        yield folds[0], folds

@@ -7,6 +7,7 @@ from typing import Any
 
 from elliot_advrec.component import Config
 from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.experiment.exposing import exposure_rows
 from elliot_advrec.experiment.fitting import fit
 from elliot_advrec.experiment.judging import measure, ranking_rows
 from elliot_advrec.experiment.lists import write_lists
@@ -22,7 +23,7 @@ MEASURED = "measured.npz"
 
 def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """Fit the recommender and evaluate it on the test split, full ranking, training items masked."""
-    config = _chosen(workspace, stage)
+    config = chosen_settings(workspace, stage)
     interactions = stage.needs["interactions"]
     seen = stage.needs.get("embeddings")
     recommender = fit(workspace, stage, interactions, seen, config, folder / "training", progress)
@@ -32,7 +33,7 @@ def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress:
     history = getattr(recommender, "history", None)
     if history is not None:
         extra["history"] = history.to_json()
-    rows = _judged(workspace, stage, recommender, workspace.interactions(interactions), folder, progress)
+    rows = ranked(workspace, stage, recommender, workspace.interactions(interactions), folder, progress)
     return Outcome(rows=rows, notes=notes, extra=extra)
 
 
@@ -42,10 +43,11 @@ def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     attacked = workspace.arrays(stage.needs["attack"], "pairs.npz")
     recommender = workspace.recommender(fitted).with_items(attacked["attack_row"], attacked["embedding_8bit"])
     interactions = workspace.interactions(fitted.needs["interactions"])
-    return Outcome(rows=_judged(workspace, stage, recommender, interactions, folder, progress))
+    rows = ranked(workspace, stage, recommender, interactions, folder, progress)
+    return Outcome(rows=rows + exposure_rows(workspace, stage, recommender, interactions))
 
 
-def _chosen(workspace: Workspace, stage: Stage) -> Config:
+def chosen_settings(workspace: Workspace, stage: Stage) -> Config:
     """The model's settings; those that its search found, where there was one."""
     config: Config = stage.parts["config"]
     if "search" in stage.needs:
@@ -54,7 +56,7 @@ def _chosen(workspace: Workspace, stage: Stage) -> Config:
     return config
 
 
-def _judged(
+def ranked(
     workspace: Workspace,
     stage: Stage,
     recommender: Recommender,
@@ -62,6 +64,7 @@ def _judged(
     folder: Path,
     progress: Progress,
 ) -> list[dict[str, Any]]:
+    """The rows of a stage that ranks; each user's values, and lists where they are asked for, as files."""
     fitted, known_only = stage.needs.get("recommender", stage), stage.parts["known_only"]
     if fitted.settings["save_recs"]:
         ids = workspace.catalog(fitted.needs["interactions"].needs["catalog"]).ids

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 
 import elliot_advrec
-from elliot_advrec.experiment.attacking import success_rows
+from elliot_advrec.experiment import sanity
 from elliot_advrec.experiment.averaging import by_cell, cell_key, mean_rows, read_folds
 from elliot_advrec.experiment.comparing import compare
+from elliot_advrec.experiment.counting import attack_rows
 from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished, complete
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe
+from elliot_advrec.recipe.reach import reached
 
 FORMAT = 1
 LARGE = ("embedding_8bit",)  # (n, D) per attack, which no row needs
@@ -40,7 +42,10 @@ def collect(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The results document and the arrays of its exhibits."""
     adversarial = recipe.adversarial
-    judged = [model.name for model in recipe.models if model.attacked]
+    judged = {
+        threat.name: [model.name for model in reached(threat, recipe.models)]
+        for threat in adversarial.threats
+    }
     folded = {key: folds for key, folds in by_cell(finished).items() if len(folds) > 1}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -55,12 +60,16 @@ def collect(
         found, owners = list(record["rows"]), [stage.tags.get("recommender")]
         if stage.kind == "attack":
             pairs = workspace.arrays(stage, "pairs.npz", but=LARGE)
-            found = success_rows(pairs, stage.parts["threat"].config.rank_min) + found
-            owners = list(judged)
+            found = attack_rows(stage.parts["threat"], pairs)
+            if "recommender" not in stage.tags:
+                owners = [*judged[stage.tags["threat"]]]
         if stage.kind in RANKED and cell_key(done) in folded:
-            # The first of a cell's folds stands for all; the others find nothing left.
+            # The first of a cell's folds stands for all; the others find nothing left. Threats aim at it, so
+            # what they measured besides is its own.
             folds = folded[cell_key(done)]
-            found = mean_rows(read_folds(folds, workspace)) if done is folds[0] else []
+            metrics = recipe.experiment.evaluation.simple_metrics
+            besides = [row for row in found if row["metric"] not in metrics]
+            found = mean_rows(read_folds(folds, workspace)) + besides if done is folds[0] else []
         rows += [complete({**row, "recommender": owner}, stage.tags) for owner in owners for row in found]
         if stage.kind == "exhibits":
             for name, entries in record["exhibits"].items():
@@ -68,6 +77,7 @@ def collect(
             arrays |= workspace.arrays(stage, "exhibits.npz")
     attacks = [done.stage for done in finished if done.stage.kind == "attack"]
     rows += compare(attacks, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE), judged)
+    checked = sanity.checks(rows, finished, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE))
     return {
         "format": FORMAT,
         "name": recipe.name,
@@ -79,6 +89,7 @@ def collect(
         "notes": notes,
         "stages": stage_table(finished),
         "searches": [_search(done) for done in finished if done.stage.kind == "search"],
+        "checks": checked,
         "rows": rows,
         "exhibits": exhibits,
         "peak_memory_mb": peak_memory_mb(),

@@ -12,6 +12,8 @@ from elliot_advrec.experiment.exhibits import make_exhibits
 from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
+from elliot_advrec.experiment.poisoning import make_retrain
+from elliot_advrec.experiment.probing import make_probe
 from elliot_advrec.experiment.ranking import make_recommender, make_rerank
 from elliot_advrec.experiment.searching import make_search
 from elliot_advrec.experiment.stages import Finished, Outcome, Stage
@@ -28,8 +30,10 @@ WORK: dict[str, Work] = {
     "accuracy": make_accuracy,
     "search": make_search,
     "recommender": make_recommender,
+    "probe": make_probe,
     "attack": make_attack,
     "rerank": make_rerank,
+    "retrain": make_retrain,
     "exhibits": make_exhibits,
 }
 

@@ -18,10 +18,16 @@ REVISION = {
     "accuracy": 1,
     "search": 1,
     "recommender": 2,
+    "probe": 1,
     "attack": 2,
     "rerank": 2,
+    "retrain": 1,
     "exhibits": 1,
 }
+
+
+WHOLE = "all"
+"""In place of a split: every picture of the catalog."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Stage:
         parts: the built components the work uses; described by ``settings``.
         gradients: image-gradient evaluations it will take, at most.
         gradients_per_picture: on average for each picture of ``split``, where their number is not known yet.
-        split: the catalog's split that ``gradients_per_picture`` counts over.
+        split: the catalog's split that ``gradients_per_picture`` counts over, or ``WHOLE``.
     """
 
     kind: str

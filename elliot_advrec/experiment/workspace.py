@@ -108,8 +108,10 @@ class Workspace:
         return self._once(f"frozen {precision}", stage, read)
 
     def embeddings(self, stage: Stage) -> np.ndarray:
-        """(N, D) float32."""
-        return self._once("embeddings", stage, lambda folder: np.load(folder / "embeddings.npy"))
+        """(N, D) float32, read from the file as it is looked at; what is written to it stays in memory."""
+        return self._once(
+            "embeddings", stage, lambda folder: np.load(folder / "embeddings.npy", mmap_mode="c")
+        )
 
     def recommender(self, stage: Stage) -> Recommender:
         kind = stage.parts["model"]

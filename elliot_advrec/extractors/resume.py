@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,11 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors import checkpoint
 from elliot_advrec.extractors.config import TrainingConfig
+from elliot_advrec.extractors.defended import Defense
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.extractors.history import History
 from elliot_advrec.extractors.optimiser import Optimiser
-
-if TYPE_CHECKING:
-    from elliot_advrec.extractors.training import Defense
 
 STATE = "training.safetensors"
 

@@ -6,13 +6,12 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elliot_advrec.component import Config
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.errors import UserError
@@ -20,6 +19,7 @@ from elliot_advrec.extractors.augment import augment
 from elliot_advrec.extractors.batches import Batch, batches, check_heads, labelled_rows, order
 from elliot_advrec.extractors.config import TrainingConfig
 from elliot_advrec.extractors.curves import Curves, open_curves
+from elliot_advrec.extractors.defended import Carried, Defense, Learned
 from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
@@ -30,25 +30,6 @@ from elliot_advrec.extractors.resume import TrainingState, fingerprint
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
-
-
-class Defense(Protocol):
-    """What training asks of a training defense; ``defenses.base.TrainingDefense`` is one."""
-
-    @property
-    def config(self) -> Config: ...
-
-    def perturb(
-        self,
-        extractor: FrozenExtractor,
-        pixels: Tensor,
-        category: Tensor | None,
-        attributes: Tensor | None,
-        progress: float,
-        streams: Streams,
-    ) -> Tensor:
-        """The batch to train on, given the share of training done in [0, 1)."""
-        ...
 
 
 def train(
@@ -97,7 +78,8 @@ def train(
     was_training = extractor.training
     extractor.to(place).to(memory_format=torch.channels_last)
     steps = len(order(rows, config.batch_size, seed, 0))
-    optimiser = Optimiser(extractor, config, steps * config.epochs, place)
+    replays = (defense.replays if defense is not None else None) or 1
+    optimiser = Optimiser(extractor, config, steps * config.epochs * replays, place)
     state = TrainingState(folder, fingerprint(extractor, catalog, rows, config, defense, adversary, seed))
     history = state.restore(extractor, optimiser)
     view = FrozenExtractor(extractor, "bf16" if optimiser.in_bf16 else adversary).to(place)
@@ -143,10 +125,12 @@ class _Run:
         begun = time.perf_counter()
         chunks = order(rows, self.config.batch_size, self.seed, epoch)
         total, seen, right, judged = 0.0, 0, 0, 0
+        # Of this epoch alone, so that what is kept between two epochs is whole.
+        carried = Carried()
         with _repeatable(self.device, stream_seed(self.seed, "layers", epoch)):
             for position, batch in enumerate(batches(self.catalog, self.pixels, chunks, self.device)):
                 share = (epoch + position / len(chunks)) / self.config.epochs
-                loss, hits, known = self._step(batch, epoch, share)
+                loss, hits, known = self._step(batch, epoch, share, carried)
                 total, seen = total + loss * len(batch.rows), seen + len(batch.rows)
                 right, judged = right + hits, judged + known
                 advance(len(batch.rows))
@@ -167,12 +151,20 @@ class _Run:
         curves.add(row)
         return row
 
-    def _step(self, batch: Batch, epoch: int, share: float) -> tuple[float, int, int]:
-        """One optimiser step: its mean loss, right categories, and pictures that have one."""
+    def _step(self, batch: Batch, epoch: int, share: float, carried: Carried) -> Learned:
+        """All of one batch's steps: their mean loss, right categories, and pictures that have one."""
         seeds = [stream_seed(self.seed, "augment", epoch, self.catalog.ids[row]) for row in batch.rows]
         pixels = augment(batch.pixels, self.config.augmentation, Streams(seeds))
         if self.defense is not None:
             pixels = self._perturb(self.defense, batch, pixels, epoch, share)
+            if self.defense.replays is not None:
+                return carried.replay(
+                    self.defense, pixels, share, lambda points: self._learn(batch, points, epoch)
+                )
+        return self._learn(batch, pixels, epoch)
+
+    def _learn(self, batch: Batch, pixels: Tensor, epoch: int) -> Learned:
+        """One optimiser step on ``pixels``, whose gradient it leaves there if they ask for one."""
         self.extractor.train()
         with self.optimiser.autocast():
             features = self.extractor(pixels)

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from elliot_advrec.experiment import Plan, Stage
+from elliot_advrec.experiment.plan import RANKED
 
 LONGEST = 180
 """Bytes of a name: Elliot makes file names of it, with an ending of its own."""
-KINDS = ("recommender", "rerank")
 
 
 def cell_name(tags: Mapping[str, Any]) -> str:
@@ -31,9 +31,24 @@ def cell_name(tags: Mapping[str, Any]) -> str:
     return f"{name[: LONGEST - 13]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def cells(plan: Plan) -> dict[str, Stage]:
-    """Every cell of a plan and the stage that ranks it, the clean ones included, in the plan's order."""
-    return {cell_name(stage.tags): stage for stage in plan.stages if stage.kind in KINDS}
+def cells(plan: Plan) -> dict[str, list[Stage]]:
+    """Every cell of a plan, clean ones included, in its order; with the stages that rank it, one a fold."""
+    found: dict[str, list[Stage]] = {}
+    for stage in plan.stages:
+        if stage.kind in RANKED:
+            found.setdefault(cell_name(stage.tags), []).append(stage)
+    return found
+
+
+def folds(plan: Plan) -> dict[str, Stage]:
+    """The interactions of every fold by its name, which is empty where there is one, else ``fold=2``."""
+    found = [stage for stage in plan.unique() if stage.kind == "interactions"]
+    return {fold_name(stage): stage for stage in found}
+
+
+def fold_name(stage: Stage) -> str:
+    """What files are called by the fold of a stage."""
+    return str(stage.parts["suffix"]).removeprefix(", ").replace(" ", "=")
 
 
 def _safe(label: Any) -> str:

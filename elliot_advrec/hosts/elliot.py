@@ -16,17 +16,27 @@ from elliot_advrec.experiment import (
     collect,
     collect_lists,
     make_plan,
+    refuse_failed,
     resolve_device,
     run_plan,
 )
 from elliot_advrec.files import write_arrays, write_json
-from elliot_advrec.hosts.cells import cells
+from elliot_advrec.hosts.cells import cells, folds
 from elliot_advrec.hosts.embedded import check_writable, repeatable, store_folder
 from elliot_advrec.hosts.finding import Search, require
-from elliot_advrec.hosts.handover import hand_over, ours_of
+from elliot_advrec.hosts.handover import Handed, hand_over
 from elliot_advrec.hosts.inside.ours import listing
 from elliot_advrec.hosts.quiet import room
-from elliot_advrec.hosts.readback import Measured, elliots_own, read_results, replaced, result_files
+from elliot_advrec.hosts.readback import (
+    Measured,
+    averaged,
+    of_own,
+    own_rows,
+    read_results,
+    replaced,
+    result_files,
+)
+from elliot_advrec.hosts.suited import ElliotError, check_size, check_suited, ours_of, own_of
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
@@ -47,6 +57,8 @@ def run(
     Elliot splits the interactions itself, and every clean or attacked (recommender, defense, threat, attack,
     budget) is one of its models, so its own result files hold them side by side; they lie in
     ``output/elliot/performance`` unless the recipe names a folder. Plain model names are Elliot's own models.
+    Of several folds Elliot reports the best alone, so each is a run of Elliot with the fold's parts, in
+    ``output/elliot/fold=1`` and so on; numbers are means over folds, as the embedded host's.
 
     Args:
         recipe: at least one of its models ``external.X``.
@@ -59,11 +71,12 @@ def run(
         The results document.
 
     Raises:
-        UserError: Elliot cannot be used, it stopped, its split or its numbers are not ours, or anything that
-            the embedded host may raise. Finished stages stay in the store.
+        ElliotError: Elliot cannot take the recipe or its data, its split is not ours, or it stopped.
+        UserError: Elliot cannot be used, its numbers are not ours, or anything that the embedded host may
+            raise. Finished stages stay in the store.
     """
     found = require()
-    _one_split(recipe)
+    check_suited(recipe)
     target = resolve_device(device or recipe.adversarial.device)
     repeatable()
     check_writable(output)
@@ -71,16 +84,22 @@ def run(
     plan = make_plan(listing(ours), target.type)
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
     finished = run_plan(plan, workspace, progress)
-    interactions = next(stage for stage in plan.stages if stage.kind == "interactions")
-    written = hand_over(recipe, list(cells(plan)), interactions, workspace, output / FOLDER)
-    log = output / FOLDER / "elliot.log"
-    progress.say(f"Elliot {found.version} evaluates {len(cells(plan))} cells; its log is {log}")
-    performance = recipe.experiment.path_output_rec_performance or output / FOLDER / "performance"
-    measured = evaluate(found, written, performance, log)
+    own = [model.name for model in own_of(recipe)]
+    each: list[Measured] = []
+    for fold, interactions in folds(plan).items():
+        check_size(*workspace.interactions(interactions).train.shape)
+        written = hand_over(recipe, list(cells(plan)), interactions, workspace, output / FOLDER / fold, fold)
+        of = f" of {fold.replace('=', ' ')}" if fold else ""
+        progress.say(
+            f"Elliot {found.version} evaluates {len(cells(plan))} cells{of}; its log is {written.log}"
+        )
+        measured = evaluate(found, written)
+        each.append(measured | of_own(own, measured))
+    measured = averaged(each)
     results, arrays = collect(ours, finished, workspace)
-    rows, largest = replaced(results["rows"], measured, recipe.experiment.evaluation.simple_metrics)
-    plain = [model.name for model in recipe.models if model.name not in ours_of(recipe)]
-    results |= {"rows": rows + elliots_own(plain, measured, rows), "recipe": recipe.resolved()}
+    metrics = recipe.experiment.evaluation.simple_metrics
+    rows, largest = replaced(results["rows"], measured, metrics)
+    results |= {"rows": rows + own_rows(own, measured, rows, metrics), "recipe": recipe.resolved()}
     results["versions"]["elliot"] = found.version
     results["host"] = {"name": "elliot", "folder": str(found.folder), "largest_difference": largest}
     results["notes"] = [
@@ -93,63 +112,47 @@ def run(
     progress.say("writing the report")
     report.write(output, results, arrays)
     collect_lists(_saved(recipe, finished), workspace, output / "recs")
+    if recipe.adversarial.strict:
+        refuse_failed(results["checks"], output)
     return results
 
 
-def evaluate(found: Search, recipe: Path, performance: Path, log: Path) -> Measured:
+def evaluate(found: Search, handed: Handed) -> Measured:
     """Run a recipe of Elliot's in Elliot, and read the metrics it wrote.
 
     Args:
         found: which Elliot.
-        recipe: the file.
-        performance: the folder of results that it names.
-        log: gets what Elliot prints.
+        handed: the recipe and its folders.
 
     Raises:
-        UserError: Elliot stopped, or wrote nothing.
+        ElliotError: Elliot stopped, or wrote nothing.
+        UserError: what our models inside it raise.
     """
     assert found.folder is not None
-    before = result_files(performance)
+    before = result_files(handed.performance)
     try:
-        with room(found.folder, log):
-            importlib.import_module("elliot.run").run_experiment(str(recipe))
+        with room(found.folder, handed.log):
+            importlib.import_module("elliot.run").run_experiment(str(handed.recipe))
     except UserError:
         raise
     except Exception as error:  # Elliot raises bare exceptions, and whatever its libraries raise
-        raise UserError(
+        raise ElliotError(
             f"Elliot stopped: {type(error).__name__}: {error}",
-            where=str(recipe),
-            remedy=f"{log} has what it said; the embedded host runs the recipe too",
+            where=str(handed.recipe),
+            remedy=f"{handed.log} has what it said; the embedded host runs the recipe too",
         ) from error
-    written = [path for path, changed in result_files(performance).items() if before.get(path) != changed]
+    after = result_files(handed.performance)
+    written = [path for path, changed in after.items() if before.get(path) != changed]
     if not written:
-        raise UserError("Elliot wrote no results", where=str(performance), remedy=f"see {log}")
+        raise ElliotError(
+            "Elliot wrote no results", where=str(handed.performance), remedy=f"see {handed.log}"
+        )
     return read_results(written)
-
-
-def _one_split(recipe: Recipe) -> None:
-    """Refuse folds: Elliot keeps the best test fold alone, and says nowhere which one that was."""
-    splitting = recipe.experiment.splitting
-    given = recipe.experiment.data_config
-    parts = () if given is not None and given.fixed() is not None else vars(splitting).items()
-    for name, part in parts:
-        if getattr(part, "folds", 1) > 1:
-            raise UserError(
-                f"Elliot reports the best of {part.folds} folds alone, and cells are compared on one split",
-                where=f"{recipe.path}: experiment.splitting.{name}.folds",
-                remedy="set folds: 1, or run with --host embedded",
-            )
 
 
 def _ours(recipe: Recipe) -> Recipe:
     """The recipe with the models that come through our door alone."""
     names = ours_of(recipe)
-    if not names:
-        raise UserError(
-            "no model of the recipe is this package's, all are Elliot's own",
-            where=f"{recipe.path}: experiment.models",
-            remedy="write external.ContentKNN",
-        )
     return replace(recipe, models=tuple(model for model in recipe.models if model.name in names))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +45,7 @@ def write_elliot(recipe: Recipe, finished: list[Finished], workspace: Workspace,
     files = ElliotFiles(folder, evaluation.relevance_threshold)
     specs = {model.name: model for model in recipe.models}
     cells = {_name(recipe, specs, folds[0]): folds for folds in by_cell(finished).values()}
-    values = {name: _values(folds, workspace) for name, folds in cells.items()}
+    values = {name: _values(folds, workspace, evaluation.simple_metrics) for name, folds in cells.items()}
     written: list[Path] = []
     if recipe.plain:
         written += files.metrics(values)
@@ -103,12 +104,13 @@ def _best(specs: dict[str, ModelSpec], name: str, done: Finished) -> BestModel:
     return BestModel(name, meta, configuration, None if history is None else history["best"])
 
 
-def _values(folds: list[Finished], workspace: Workspace) -> Values:
+def _values(folds: list[Finished], workspace: Workspace, metrics: Sequence[str]) -> Values:
+    """What Elliot measures too: a stage that ranks attacked pictures has rows of its threat besides."""
     rows = folds[0].record["rows"] if len(folds) == 1 else mean_rows(read_folds(folds, workspace))
     return {
         (row["metric"], row["k"]): math.nan if row["value"] is None else row["value"]
         for row in rows
-        if row["k"] is not None
+        if row["metric"] in metrics
     }
 
 

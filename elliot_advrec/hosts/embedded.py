@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from elliot_advrec.experiment import (
     collect,
     collect_lists,
     make_plan,
+    refuse_failed,
     resolve_device,
     run_plan,
 )
@@ -35,6 +37,7 @@ def run(
     device: str | None = None,
     store: Path | None = None,
     progress: Progress = SILENT,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run ``recipe``; write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
 
@@ -43,6 +46,8 @@ def run(
     Args:
         device: overrides the recipe's.
         store: folder of finished stages; see ``store_folder``.
+        progress: is told what is being done.
+        notes: go before those of the stages.
 
     Returns:
         The results document.
@@ -57,6 +62,7 @@ def run(
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
     finished = run_plan(plan, workspace, progress)
     results, arrays = collect(recipe, finished, workspace)
+    results["notes"] = [*notes, *results["notes"]]
     write_arrays(output / "exhibits.npz", arrays, compressed=True)
     write_json(output / "results.json", results)
     progress.say("writing the report")
@@ -65,6 +71,8 @@ def run(
     report.write(output, results, arrays, performance=performance)
     write_elliot(recipe, finished, workspace, performance)
     collect_lists(finished, workspace, experiment.path_output_rec_result or output / "recs")
+    if recipe.adversarial.strict:
+        refuse_failed(results["checks"], output)
     return results
 
 

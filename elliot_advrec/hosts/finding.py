@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.hosts.suited import VERSION, ElliotError, check_suited
+from elliot_advrec.recipe import Recipe
 
-VERSION = "0.3.1"
-"""The Elliot whose doors, files and numbers this package knows."""
 HOME = "ELLIOT_HOME"
 """Environment variable that names a clone of Elliot."""
 HOSTS = ("auto", "elliot", "embedded")
 NEEDED = ("tensorflow", "hyperopt", "sklearn", "networkx", "tqdm", "pandas", "scipy", "yaml")
 """What Elliot imports, beside what this package needs itself."""
-INSTALL = "install the extra: pip install 'elliot-advrec[elliot]', on Python 3.9 to 3.11"
+INSTALL = "install the extra: pip install 'elliot-advrec[elliot]', on Python 3.10 or 3.11"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,21 @@ class Search:
     def usable(self) -> bool:
         """Whether recipes can run inside it."""
         return not self.problem
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which host runs a recipe.
+
+    Attributes:
+        host: ``elliot`` or ``embedded``.
+        why: one sentence, for ``elliot check``.
+        notable: whether a run says so too: there is an Elliot, and nobody asked for the host by name.
+    """
+
+    host: str
+    why: str
+    notable: bool
 
 
 def search(environment: Mapping[str, str] | None = None) -> Search:
@@ -78,27 +93,34 @@ def require() -> Search:
     return found
 
 
-def choose(host: str = "auto") -> tuple[str, str]:
+def choose(host: str = "auto", recipe: Recipe | None = None) -> Choice:
     """Which host runs, and why.
 
     Args:
-        host: what ``--host`` says. ``auto``: Elliot where it can be used, else the embedded engine.
-
-    Returns:
-        ``elliot`` or ``embedded``, and one sentence for ``elliot check``.
+        host: what ``--host`` says. ``auto``: Elliot where it can be used and can take the recipe, else the
+            embedded engine.
+        recipe: what is to be run; None: any that Elliot takes.
 
     Raises:
-        UserError: an unknown host, or ``elliot`` where it cannot be used.
+        UserError: an unknown host, or ``elliot`` where it cannot be used or cannot take the recipe.
     """
     if host not in HOSTS:
         raise UserError(f"unknown host '{host}'", where="--host", remedy=nearest(host, HOSTS))
     found = require() if host == "elliot" else search()
-    at = f"Elliot {found.version} in {found.folder} (found by {found.how})" if found.folder else ""
-    asked = "" if host == "auto" else " as --host asks"
+    there = found.folder is not None
+    at = f"Elliot {found.version} in {found.folder} (found by {found.how})" if found.usable else ""
     if host == "embedded" or not found.usable:
+        asked = " as --host asks" if host == "embedded" else ""
         why = f"{at} could be used" if found.usable else f"Elliot cannot be used: {found.problem}"
-        return "embedded", f"host: embedded{asked}; {why}"
-    return "elliot", f"host: {at}{asked}"
+        return Choice("embedded", f"host: embedded{asked}; {why}", there and host == "auto")
+    try:
+        if recipe is not None:
+            check_suited(recipe)
+    except ElliotError as error:
+        if host == "elliot":
+            raise
+        return Choice("embedded", f"host: embedded; {at} cannot take the recipe: {error.what}", True)
+    return Choice("elliot", f"host: {at}{' as --host asks' if host == 'elliot' else ''}", True)
 
 
 _CLONE = f"clone sisinflab/elliot {VERSION} and set {HOME} to the folder"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts.cells import cell_name
+from elliot_advrec.hosts.suited import ElliotError
 
 TOLERANCE = 1e-9
 """How far Elliot's number may be from ours, absolutely or relative to a number above 1."""
@@ -92,29 +94,61 @@ def _difference(theirs: float | None, ours: float | None) -> float:
     return abs(theirs - ours) / max(1.0, abs(theirs))
 
 
-def elliots_own(
-    models: Iterable[str], measured: Measured, rows: Iterable[Mapping[str, Any]]
+def of_own(models: Iterable[str], measured: Measured) -> Measured:
+    """The numbers of Elliot's own models by the recipe's names: Elliot puts settings behind a name.
+
+    Args:
+        models: names in the recipe.
+        measured: Elliot's.
+
+    Raises:
+        ElliotError: there are no numbers of a model.
+    """
+    names = sorted({name for name, _, _ in measured})
+    found: Measured = {}
+    for model in models:
+        named = [name for name in names if name == model or name.startswith(f"{model}_")]
+        if not named:
+            raise ElliotError(f"Elliot's results lack its own {model}")
+        written = model if model in named else named[0]
+        found |= {(model, metric, k): v for (name, metric, k), v in measured.items() if name == written}
+    return found
+
+
+def averaged(folds: Sequence[Measured]) -> Measured:
+    """Means over folds; None where a fold has no value, or no such model."""
+    keys = dict.fromkeys(key for fold in folds for key in fold)
+    found: Measured = {}
+    for key in keys:
+        values = [value for fold in folds if (value := fold.get(key)) is not None]
+        found[key] = fsum(values) / len(values) if len(values) == len(folds) else None
+    return found
+
+
+def own_rows(
+    models: Iterable[str], measured: Measured, rows: Iterable[Mapping[str, Any]], metrics: Iterable[str]
 ) -> list[dict[str, Any]]:
     """Rows of Elliot's own models, which no defense changes: the same numbers beside every defense and seed.
 
     Args:
-        models: their names; Elliot puts settings behind a name.
-        measured: Elliot's.
-        rows: clean ranking rows of one of our cells for every defense and seed, whose users are the same.
+        models: their names in the recipe.
+        measured: Elliot's, with ``of_own`` in it.
+        rows: with clean ones of our cells for every defense and seed, whose users are the same.
+        metrics: names of ranking metrics.
+
+    Raises:
+        ElliotError: there is no such number.
     """
-    places: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    wanted, places = set(metrics), dict[tuple[Any, ...], Mapping[str, Any]]()
     for row in rows:
-        if row["threat"] is None and row["k"] is not None and row["recommender"] is not None:
+        clean = row["threat"] is None and row["recommender"] is not None
+        if clean and row["metric"] in wanted and row["k"] is not None:
             places.setdefault((row["defense"], row["seed"], row["metric"], row["k"]), row)
     found = []
     for model in models:
-        names = {name for name, _, _ in measured}
-        named = (
-            model if model in names else next((n for n in sorted(names) if n.startswith(f"{model}_")), None)
-        )
         for (_, _, metric, k), row in places.items():
-            if named is None or (named, metric, k) not in measured:
-                raise UserError(f"Elliot's results lack {metric}@{k} of its own {model}")
-            value = measured[named, metric, k]
+            if (model, metric, k) not in measured:
+                raise ElliotError(f"Elliot's results lack {metric}@{k} of its own {model}")
+            value = measured[model, metric, k]
             found.append({**row, "recommender": model, "value": value, "ci_low": None, "ci_high": None})
     return found

@@ -14,6 +14,7 @@ from elliot_advrec.data.interactions import PARTS
 from elliot_advrec.data.joining import join
 from elliot_advrec.data.taste import simulate
 from elliot_advrec.experiment import Stage, Workspace
+from elliot_advrec.experiment.given_features import treatment
 from elliot_advrec.files import atomic
 from elliot_advrec.hosts.inside.ids import Ids
 from elliot_advrec.metrics.judged import decimals
@@ -40,7 +41,7 @@ def write_rows(recipe: Recipe, stage: Stage, workspace: Workspace, folder: Path)
     interactions = workspace.interactions(stage)
     catalog = workspace.catalog(stage.needs["catalog"])
     given = recipe.experiment.data_config
-    if (given is None or given.fixed() is None) and not _unsplittable(recipe):
+    if (given is None or given.fixed() is None) and not _split_here(recipe):
         frame: Any = None if given is None else given.dataset_path
         if given is None:
             source = stage.parts["source"]
@@ -53,7 +54,7 @@ def write_rows(recipe: Recipe, stage: Stage, workspace: Workspace, folder: Path)
                     **recipe.adversarial.simulation.model_dump(),
                 )
         # Filters look at all rows: items that they take out are not in a catalog made of what is left.
-        items = None if recipe.plain else catalog.ids
+        items = treatment(recipe.experiment).items if recipe.plain else catalog.ids
         tables = {"dataset": join(frame, items, recipe.adversarial.strict, [])}
     else:
         tables = {
@@ -69,8 +70,11 @@ def write_rows(recipe: Recipe, stage: Stage, workspace: Workspace, folder: Path)
     return ids
 
 
-def _unsplittable(recipe: Recipe) -> bool:
-    """Whether Elliot's split stops: it ranks times along an axis that no pandas of today takes."""
+def _split_here(recipe: Recipe) -> bool:
+    """Whether Elliot is given parts: of folds it would report the best alone, and not say which that is; and
+    its temporal split stops, for it ranks times along an axis that no pandas of today takes."""
+    if len(recipe.experiment.folds) > 1:
+        return True
     parts = (recipe.experiment.splitting.test_splitting, recipe.experiment.splitting.validation_splitting)
     return any(part is not None and part.strategy == "temporal_hold_out" for part in parts)
 

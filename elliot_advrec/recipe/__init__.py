@@ -7,7 +7,7 @@ from elliot_advrec.recipe.recipe import Recipe, load
 from elliot_advrec.recipe.schema import schema
 from elliot_advrec.recipe.shipped import FOLDERS as PRESET_KINDS
 from elliot_advrec.recipe.shipped import presets, recipe_path, recipes
-from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, ModelSpec, Spec
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, ModelSpec, Spec, ThreatSpec
 
 __all__ = [
     "PRESET_KINDS",
@@ -20,6 +20,7 @@ __all__ = [
     "ModelSpec",
     "Recipe",
     "Spec",
+    "ThreatSpec",
     "load",
     "parse_eps",
     "presets",

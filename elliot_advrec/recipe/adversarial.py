@@ -14,13 +14,22 @@ from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.recipe.attacks import read_attacks
 from elliot_advrec.recipe.checked import build, entries, mapping, resolve, text
 from elliot_advrec.recipe.entry import open_entry
-from elliot_advrec.recipe.kinds import DEFENSE, SOURCE, THREAT
+from elliot_advrec.recipe.kinds import DEFENSE, SOURCE
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.run import RunSettings, Simulation
 from elliot_advrec.recipe.shipped import preset_path, presets
-from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, identity, refuse_same_cells, refuse_twice
+from elliot_advrec.recipe.spec import (
+    AttackSpec,
+    CatalogSpec,
+    Spec,
+    ThreatSpec,
+    identity,
+    refuse_same_cells,
+    refuse_twice,
+)
 from elliot_advrec.recipe.text import read
+from elliot_advrec.recipe.threats import read_threat
 from elliot_advrec.recipe.variables import expand
 
 PARTS = ("catalog", "extractor", "defenses", "threats", "attacks")
@@ -44,7 +53,7 @@ class Adversarial:
     catalog: CatalogSpec | None
     extractor: ExtractorSettings
     defenses: tuple[Spec, ...]
-    threats: tuple[Spec, ...]
+    threats: tuple[ThreatSpec, ...]
     attacks: tuple[AttackSpec, ...]
     seeds: tuple[int, ...]
     device: str
@@ -83,10 +92,13 @@ class Adversarial:
         }
 
 
-def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: bool) -> Adversarial:
+def read_adversarial(
+    node: Node, folder: Path, recommenders: list[str], *, gpu: int | None, overlaid: bool
+) -> Adversarial:
     """The section ``node`` of a recipe that lies in ``folder``.
 
     Args:
+        recommenders: names of the recipe's models.
         node: a mapping; of ``RunSettings`` alone where the recipe has no catalog.
         gpu: Elliot's key, which decides the device where ``device`` is absent.
         overlaid: whether an overlay was laid over the recipe; entries that it made equal are then kept once.
@@ -103,7 +115,7 @@ def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: boo
     defenses = [_defense(entry, folder) for entry in entries(node.get("defenses"), "defenses")]
     if not defenses:
         defenses = [Spec(NO_DEFENSE, NO_DEFENSE, Config(), node.where())]
-    threats, attacks = _attacked(node, folder, [defense.name for defense in defenses])
+    threats, attacks = _attacked(node, folder, [defense.name for defense in defenses], recommenders)
     if overlaid:
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
@@ -119,13 +131,16 @@ def read_adversarial(node: Node, folder: Path, *, gpu: int | None, overlaid: boo
     )
 
 
-def _attacked(node: Node, folder: Path, defenses: list[str]) -> tuple[list[Spec], list[AttackSpec]]:
+def _attacked(
+    node: Node, folder: Path, defenses: list[str], recommenders: list[str]
+) -> tuple[list[ThreatSpec], list[AttackSpec]]:
     """Threats and attacks: some of both, or none of either."""
     if node.get("threats") is None and node.get("attacks") is None:
         return [], []
-    threats = [open_entry(THREAT, entry, folder).spec(folder) for entry in _required(node, "threats")]
+    threats = [read_threat(entry, folder, recommenders) for entry in _required(node, "threats")]
+    names = [threat.name for threat in threats]
     return threats, [
-        spec for entry in _required(node, "attacks") for spec in read_attacks(entry, folder, defenses)
+        spec for entry in _required(node, "attacks") for spec in read_attacks(entry, folder, defenses, names)
     ]
 
 

@@ -23,21 +23,31 @@ class _Reach(Config):
     pairs: int | None = Field(default=None, ge=1)
 
 
-def read_attacks(node: Node, folder: Path, defenses: list[str]) -> list[AttackSpec]:
+def read_attacks(node: Node, folder: Path, defenses: list[str], threats: list[str]) -> list[AttackSpec]:
     """One entry of ``attacks``; an entry with a list of ``steps`` is one attack a value.
 
     Args:
         defenses: names of the recipe's defenses.
+        threats: names of its threats.
 
     Raises:
         UserError: the first thing that is wrong.
     """
     entry = open_entry(ATTACK, node, folder)
-    own = build(_Reach, entry.own.without("eps", "defenses"), folder)
+    own = build(_Reach, entry.own.without("eps", "defenses", "threats"), folder)
+    if own.norm not in entry.component.norms:
+        raise UserError(
+            f"the attack '{entry.name}' has no form for {own.norm} budgets",
+            where=entry.own.where("norm"),
+            remedy="known: " + ", ".join(entry.component.norms),
+        )
     budgets = tuple(Budget(own.norm, eps) for eps in _eps(entry, own.norm))
-    against = _against(entry.own.get("defenses"), defenses)
+    against = chosen(entry.own.get("defenses"), "defense", defenses)
+    serving = chosen(entry.own.get("threats"), "threat", threats)
     specs = [variant.spec(folder) for variant in _steps(entry)]
-    return [AttackSpec(s.name, s.kind, s.config, s.where, budgets, own.pairs, against) for s in specs]
+    return [
+        AttackSpec(s.name, s.kind, s.config, s.where, budgets, own.pairs, against, serving) for s in specs
+    ]
 
 
 def _eps(entry: Entry[Any], norm: str) -> list[float]:
@@ -59,14 +69,23 @@ def _eps(entry: Entry[Any], norm: str) -> list[float]:
     return found
 
 
-def _against(node: Node | None, defenses: list[str]) -> tuple[str, ...] | None:
+def chosen(node: Node | None, what: str, known: list[str]) -> tuple[str, ...] | None:
+    """Names of other entries of the recipe that an entry selects; None where it selects nothing.
+
+    Args:
+        what: what they are, in the singular.
+        known: the names there are.
+
+    Raises:
+        UserError: the recipe has no such entry.
+    """
     if node is None or node.value is None:
         return None
-    names = [(text(item, "a defense's name"), item) for item in entries(node, "defenses")]
+    names = [(text(item, f"a {what}'s name"), item) for item in entries(node, f"{what}s")]
     for name, item in names:
-        if name not in defenses:
+        if name not in known:
             raise UserError(
-                f"the recipe has no defense '{name}'", where=str(item.origin), remedy=nearest(name, defenses)
+                f"the recipe has no {what} '{name}'", where=str(item.origin), remedy=nearest(name, known)
             )
     return tuple(name for name, _ in names)
 

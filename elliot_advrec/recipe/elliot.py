@@ -12,8 +12,8 @@ from elliot_advrec.data.folds import Treatment
 from elliot_advrec.data.negatives import NegativeSampling
 from elliot_advrec.data.prefilters import Prefilters
 from elliot_advrec.data.splits import Splitting, Strategy
-from elliot_advrec.errors import nearest
-from elliot_advrec.metrics import METRICS
+from elliot_advrec.errors import UserError
+from elliot_advrec.metrics.formulas import metric_named
 from elliot_advrec.recipe.data_config import DataConfig
 
 
@@ -56,13 +56,10 @@ class Evaluation(Config):
     @field_validator("simple_metrics")
     @classmethod
     def _supported(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        by_lower = {name.lower(): name for name in METRICS}  # Elliot does not mind the case
-        for name in value:
-            if name.lower() not in by_lower:
-                raise ValueError(
-                    f"metric '{name}' is not known to the embedded host; {nearest(name, METRICS)}"
-                )
-        return tuple(by_lower[name.lower()] for name in value)
+        try:
+            return tuple(metric_named(name).name for name in value)
+        except UserError as error:
+            raise ValueError(f"{error.what}; {error.remedy}") from None
 
 
 def _false_is_none(value: Any) -> Any:

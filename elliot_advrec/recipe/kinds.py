@@ -34,7 +34,7 @@ class Kind(Generic[P]):
     own: tuple[str, ...] = ()
 
 
-ATTACK = Kind("attack", "attacks", ATTACKS, own=("eps", "norm", "pairs", "defenses"))
+ATTACK = Kind("attack", "attacks", ATTACKS, own=("eps", "norm", "pairs", "defenses", "threats"))
 DEFENSE = Kind("defense", "defenses", DEFENSES)
-THREAT = Kind("threat", "threats", THREATS)
+THREAT = Kind("threat", "threats", THREATS, own=("recommenders", "regimes"))
 SOURCE = Kind("source", "datasets", SOURCES, key="source", own=("size",))

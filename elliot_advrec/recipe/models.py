@@ -8,11 +8,15 @@ from typing import Any
 
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError, nearest
-from elliot_advrec.recipe.checked import build, mapping
+from elliot_advrec.recipe.checked import build, mapping, text
 from elliot_advrec.recipe.elliot import Evaluation, Meta
+from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
+from elliot_advrec.recipe.shipped import preset_path, presets
 from elliot_advrec.recipe.spec import GIVEN, ModelSpec
+from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.unsupported import supported_meta
+from elliot_advrec.recipe.variables import expand
 from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.recommenders.recommendation_folder import (
     ProxyRecommenderConfig,
@@ -46,7 +50,7 @@ def read_models(node: Node, folder: Path, evaluation: Evaluation) -> tuple[Model
             remedy=f"name at least one; known: {', '.join(EXTERNAL + name for name in RECOMMENDERS.names())}",
         )
     found: dict[str, ModelSpec] = {}
-    for key, settings in mapping(section).items():
+    for key, settings in settle(mapping(section), ()).items():  # an overlay adds no models
         if settings.value is None:  # "MostPop:" and nothing more
             settings = Node({}, settings.origin)
         for model in _models(key, mapping(settings), folder):
@@ -93,6 +97,7 @@ def _searched(model: ModelSpec, own: Node, folder: Path) -> ModelSpec:
     """The model with its settings; lists of values are a search, as in Elliot."""
     component = RECOMMENDERS.get(model.kind, model.where)
     kind = component.config_class
+    own = _filled(own, model.kind, folder)
 
     def made(plain: dict[str, Any]) -> Config:
         # A key keeps the place it was written at, whichever candidate stands there.
@@ -112,6 +117,25 @@ def _searched(model: ModelSpec, own: Node, folder: Path) -> ModelSpec:
     first = space.config({key: each.probes()[0] for key, each in space.searched.items()})
     written = {**first.model_dump(mode="json"), **{key: own.value[key].plain() for key in space.searched}}
     return replace(model, config=first, space=space, written=written, given=own.plain())
+
+
+def _filled(own: Node, kind: str, folder: Path) -> Node:
+    """Settings with those of their preset below them, where they name one."""
+    named = own.get("preset")
+    if named is None:
+        return own
+    name = text(named, "'preset'")
+    fitting = []
+    for known, _ in presets("recommenders", folder):
+        path = preset_path("recommenders", known, folder)
+        node = None if path is None else read(path)
+        type_node = None if node is None else node.get("type")
+        if node is None or type_node is None or type_node.value != kind:
+            continue
+        if known == name:
+            return expand(merge(node.without("type"), own.without("preset")))
+        fitting.append(known)
+    raise UserError(f"unknown {kind} preset '{name}'", where=str(named.origin), remedy=nearest(name, fitting))
 
 
 def _lifted(value: Any, at: Node) -> Node:

@@ -97,12 +97,15 @@ class _Writer:
         properties: Schema = {}
         meta = self._model(Meta)
         meta["additionalProperties"] = True  # Elliot's other keys of meta are refused by name when they act
+        by_type = self._types("recommenders", "type")
         for name in RECOMMENDERS.names():
             component = RECOMMENDERS.get(name)
             settings = self._model(component.config_class)
             # A list of values, or a distribution with its arguments, is a search.
             settings["properties"] = {key: _searched(one) for key, one in settings["properties"].items()}
             settings["properties"]["meta"] = meta
+            if named := by_type.get(name):
+                settings["properties"]["preset"] = {"enum": named}
             described = {"description": component.summary(), "anyOf": [settings, {"type": "null"}]}
             properties |= {EXTERNAL + name: described, name: described}
         given: dict[str, type[Config]] = {name: component.config_class for name, component in GIVEN.items()}
@@ -124,7 +127,7 @@ class _Writer:
             "catalog": self._kind(SOURCE, {"size": {"type": "integer", "minimum": 16, "maximum": 1024}}),
             "extractor": self._extractor(),
             "defenses": _some({"anyOf": [{"const": NO_DEFENSE}, self._kind(DEFENSE, {})]}),
-            "threats": _some(self._kind(THREAT, {})),
+            "threats": _some(self._kind(THREAT, self._threat_keys())),
             "attacks": _some(self._kind(ATTACK, self._attack_keys())),
         }
         # Without a catalog there is nothing else but how to run; attacks need threats, and the other way.
@@ -146,13 +149,17 @@ class _Writer:
                 "minimum": 1,
                 "description": "Attack only the first n pairs.",
             },
-            "defenses": {
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "items": {"type": "string"}},
-                    {"type": "null"},
-                ],
-                "description": "Names of the defenses this attack is run against; all if absent.",
+            "defenses": _names("Names of the defenses this attack is run against; all if absent."),
+            "threats": _names("Names of the threats this attack serves; all if absent."),
+        }
+
+    @staticmethod
+    def _threat_keys() -> Schema:
+        return {
+            "recommenders": _names("Names of the recommenders it is judged on; all that it suits if absent."),
+            "regimes": {
+                **_some({"enum": ["fixed", "poisoned"]}),
+                "description": "fixed: the recommender stays. poisoned: it is fitted on attacked pictures.",
             },
         }
 
@@ -193,10 +200,14 @@ class _Writer:
         }
 
     def _preset_names(self, kind: Kind[Any]) -> dict[str, list[str]]:
+        return self._types(kind.folder, kind.key)
+
+    def _types(self, folder: str, key: str) -> dict[str, list[str]]:
+        """Component -> names of its presets, which say under ``key`` what they set up."""
         found: dict[str, list[str]] = {}
-        for name, _ in presets(kind.folder, self.beside):
-            path = preset_path(kind.folder, name, self.beside)
-            node = read(path).get(kind.key) if path is not None else None
+        for name, _ in presets(folder, self.beside):
+            path = preset_path(folder, name, self.beside)
+            node = read(path).get(key) if path is not None else None
             if node is not None:
                 found.setdefault(str(node.value), []).append(name)
         return found
@@ -234,3 +245,8 @@ def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_empty(v) for k, v in value.items() if not (k == "description" and v is None)}
     return [_without_empty(v) for v in value] if isinstance(value, list) else value
+
+
+def _names(description: str) -> Schema:
+    names = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]
+    return {"anyOf": names, "description": description}

@@ -8,7 +8,7 @@ from pathlib import Path
 from elliot_advrec import resources
 from elliot_advrec.errors import UserError, nearest
 
-FOLDERS = ("attacks", "defenses", "threats", "models", "datasets", "overlays")
+FOLDERS = ("attacks", "defenses", "threats", "recommenders", "models", "datasets", "overlays")
 """Folders of ``configs/``, one a kind of preset."""
 
 

@@ -14,6 +14,7 @@ from elliot_advrec.recommenders import RECOMMENDERS, Recommender
 from elliot_advrec.recommenders.context import Selection
 from elliot_advrec.recommenders.recommendation_folder import ProxyRecommender
 from elliot_advrec.recommenders.tuning.space import Space
+from elliot_advrec.threats import THREATS, Threat
 
 GIVEN = {"ProxyRecommender": ProxyRecommender}
 """Recommenders that read what others recommended; they are named by files, so no registry lists them."""
@@ -105,6 +106,32 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True)
+class ThreatSpec(Spec):
+    """A threat, and what it is judged on.
+
+    Attributes:
+        recommenders: names of the recommenders it is judged on; None: all that it suits.
+        regimes: ``fixed``: the recommender stays as it was fitted, and the attacked pictures take their place
+            in its catalog. ``poisoned``: it is fitted again with the attacked pictures in the catalog.
+    """
+
+    recommenders: tuple[str, ...] | None = None
+    regimes: tuple[str, ...] = ("fixed",)
+
+    @property
+    def built(self) -> Threat:
+        """The threat."""
+        return THREATS.get(self.kind)(self.config)
+
+    def resolved(self) -> dict[str, Any]:
+        return {
+            **super().resolved(),
+            "recommenders": None if self.recommenders is None else list(self.recommenders),
+            "regimes": list(self.regimes),
+        }
+
+
+@dataclass(frozen=True)
 class AttackSpec(Spec):
     """An attack and the budgets it is run within.
 
@@ -112,11 +139,13 @@ class AttackSpec(Spec):
         budgets: at least one, all of one norm.
         pairs: how many of the threat's pairs are attacked, the first ones; None: all.
         defenses: names of the defenses it is run against; None: all.
+        threats: names of the threats it serves; None: all.
     """
 
     budgets: tuple[Budget, ...] = ()
     pairs: int | None = None
     defenses: tuple[str, ...] | None = None
+    threats: tuple[str, ...] | None = None
 
     @property
     def steps(self) -> int | None:
@@ -130,6 +159,7 @@ class AttackSpec(Spec):
             "eps": [budget.eps for budget in self.budgets],
             "pairs": self.pairs,
             "defenses": None if self.defenses is None else list(self.defenses),
+            "threats": None if self.threats is None else list(self.threats),
         }
 
 
@@ -164,8 +194,7 @@ def refuse_same_cells(attacks: Sequence[AttackSpec]) -> None:
         for budget in attack.budgets:
             others = seen.setdefault((attack.name, attack.steps, budget), [])
             for other in others:
-                apart = attack.defenses is not None and other.defenses is not None
-                if not (apart and set(attack.defenses or ()).isdisjoint(other.defenses or ())):
+                if not (_apart(attack.defenses, other.defenses) or _apart(attack.threats, other.threats)):
                     raise UserError(
                         f"the attack '{attack.name}' at eps {budget.eps:g} is here twice,"
                         f" the other at {other.where}",
@@ -173,6 +202,11 @@ def refuse_same_cells(attacks: Sequence[AttackSpec]) -> None:
                         remedy="give one of them another 'name', or take that eps out of one",
                     )
             others.append(attack)
+
+
+def _apart(one: Sequence[str] | None, other: Sequence[str] | None) -> bool:
+    """Whether two selections, of which None is all, have nothing in common."""
+    return one is not None and other is not None and set(one).isdisjoint(other)
 
 
 def identity(spec: Spec) -> tuple[Any, ...]:

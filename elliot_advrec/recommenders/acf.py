@@ -55,6 +55,7 @@ class ACF(PairwiseRecommender):
     config_class = ACFConfig
     config: ACFConfig
     uses_images: ClassVar[bool] = True
+    own_picture: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     _learned: AttentionNetwork
 

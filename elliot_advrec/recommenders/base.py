@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elliot_advrec.component import Component, validate
@@ -21,6 +22,10 @@ from elliot_advrec.recommenders.context import FitContext
 R = TypeVar("R", bound="Recommender")
 BLOCK = 8192
 """Rows of a large matrix that are looked at together."""
+
+
+class DivergedError(UserError):
+    """A training whose loss or weights are no longer finite; another learning rate may do better."""
 
 
 class Recommender(Component, ABC):
@@ -35,6 +40,8 @@ class Recommender(Component, ABC):
 
     uses_images: ClassVar[bool] = False
     """Whether item embeddings change the scores; if not, no attack on images can."""
+    own_picture: ClassVar[bool] = True
+    """Whether an item's picture changes how users score it who have not taken it; only of ``uses_images``."""
     uses_categories: ClassVar[bool] = False
     """Whether its fit needs ``context.categories``."""
     uses_pixels: ClassVar[bool] = False
@@ -82,6 +89,25 @@ class Recommender(Component, ABC):
             embeddings: (n, D) their new embeddings.
         """
         return self
+
+    def fold_in(self, profiles: csr_matrix, interactions: Interactions, *, seed: int = 42) -> Recommender:
+        """The same items for other users, who have these histories; this one stays.
+
+        What is learned of a user is learned as in the fit, with everything about items held as it is. It
+        depends on ``seed`` and on that user's own history, not on who else is there.
+
+        Args:
+            profiles: (m, N) histories, stored entries; they become the users.
+            interactions: what this was fitted on.
+            seed: decides what is random about it.
+
+        Raises:
+            UserError: this recommender cannot take in users, or a history from which nothing can be learned.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot take in new users without being fitted again",
+            remedy="take VBPR, DeepStyle or another recommender with user factors",
+        )
 
     def item_scores(self, users: np.ndarray, rows: np.ndarray, embeddings: Tensor) -> Tensor:
         """What users would give items if their embeddings were these; differentiable in the embeddings.

@@ -112,6 +112,10 @@ class BPRMFNetwork(FactorNetwork):
         named = (self.users, self.items, self.bias)
         return [parameter for parameter, learned in zip(named, wanted, strict=True) if learned]
 
+    @property
+    def user_penalty(self) -> float:
+        return self.config.user_regularization
+
     def user_side(self) -> Tensor:
         return self.users
 

@@ -116,6 +116,14 @@ class ContentKNN(Recommender):
         changed._votes = changed._vote_matrix()
         return changed
 
+    def fold_in(self, profiles: csr_matrix, interactions: Interactions, *, seed: int = 42) -> ContentKNN:
+        changed = copy(self)
+        changed._train = _ones(profiles.indices, profiles.indptr, profiles.shape[1])
+        changed._rows = np.unique(profiles.indices).astype(np.int64)
+        changed._ids, changed._similarity = self._neighbours.nearest(changed._rows, self.config.neighbors)
+        changed._votes = changed._vote_matrix()
+        return changed
+
     def _reached_by(self, vectors: np.ndarray, block: int = 8192) -> np.ndarray:
         """(Q,) which lists one of these unit vectors would enter, give or take rounding."""
         last = self._similarity[:, -1] if self._similarity.shape[1] else np.full(len(self._rows), np.inf)

@@ -68,6 +68,8 @@ class FitContext:
             fit alone. None: a killed training starts again.
         progress: shows one unit a training triple.
         selection: how the best epoch is chosen.
+        known_only: whether only items with a training row may be recommended, as in Elliot; otherwise the
+            whole catalog may. Epochs are validated by the same rule as the lists that are reported.
     """
 
     categories: np.ndarray | None = None
@@ -75,3 +77,4 @@ class FitContext:
     folder: Path | None = None
     progress: Progress = SILENT
     selection: Selection = field(default_factory=Selection)
+    known_only: bool = False

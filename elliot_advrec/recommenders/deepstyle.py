@@ -81,6 +81,10 @@ class DeepStyleNetwork(FactorNetwork):
         torch.mm(pull.t(), looks, out=grad(self.projection))
         return functional.softplus(-preference).sum() + weight * half_squares(user, items, styles)
 
+    @property
+    def user_penalty(self) -> float:
+        return self.config.l_w
+
     def user_side(self) -> Tensor:
         return self.users
 

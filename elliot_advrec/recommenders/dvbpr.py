@@ -73,6 +73,10 @@ class DVBPRNetwork(FactorNetwork):
             + self.config.lambda_2 * half_squares(*weights)
         )
 
+    @property
+    def user_penalty(self) -> float:
+        return self.config.lambda_1
+
     def user_side(self) -> Tensor:
         return self.users
 

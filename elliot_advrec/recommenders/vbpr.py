@@ -138,6 +138,10 @@ class VBPRNetwork(FactorNetwork):
             found += config.l_b / 10 * half_squares(step.bias[half:])
         return found
 
+    @property
+    def user_penalty(self) -> float:
+        return self.config.l_w
+
     def user_side(self) -> Tensor:
         return self.users
 

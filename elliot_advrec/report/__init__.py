@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from elliot_advrec.files import atomic
-from elliot_advrec.report.document import FORMAT, parse
+from elliot_advrec.report.document import FORMAT, Document, parse
 from elliot_advrec.report.loading import load
 from elliot_advrec.report.page import page
 from elliot_advrec.report.pooling import Pool
@@ -26,13 +26,14 @@ def write(
     *,
     performance: Path | None = None,
 ) -> list[Path]:
-    """Write ``report.html`` and ``performance/*.tsv`` into ``folder``.
+    """Write ``report.html`` into ``folder``, and the TSVs of ``write_tsvs``.
 
     Args:
         folder: the output folder of the experiment, which holds ``results.json``.
         results: what ``results.json`` holds.
         arrays: what ``exhibits.npz`` holds, by name; empty where there are no pictures.
-        performance: where the TSVs go instead of ``folder/performance``.
+        performance: where the TSVs go; absent: the recipe's ``path_output_rec_performance`` where that
+            folder is there, else ``folder/performance``.
 
     Returns:
         The paths written, the page first.
@@ -46,4 +47,10 @@ def write(
     target = folder / "report.html"
     with atomic(target) as temporary:
         temporary.write_text(html, "utf-8")
-    return [target, *write_tsvs(performance or folder / "performance", document, pool)]
+    return [target, *write_tsvs(performance or _performance(document, folder), document, pool)]
+
+
+def _performance(document: Document, folder: Path) -> Path:
+    """Where the run has put its TSVs; results that came from another machine make no folder on this one."""
+    named = document.experiment.get("path_output_rec_performance")
+    return Path(named) if isinstance(named, str) and Path(named).is_dir() else folder / "performance"

@@ -19,7 +19,12 @@ def caveats(document: Document, pool: Pool) -> list[str]:
             "the undefended one."
         )
     seeds = {row.seed for row in document.rows if row.seed is not None}
-    if len(seeds) > 1:
+    if not document.attacked:
+        if len(seeds) > 1:
+            said.append(f"{len(seeds)} seeds: numbers are means ± the standard deviation over seeds.")
+        elif seeds:
+            said.append("One seed: the intervals cover which users were judged, not how training turned out.")
+    elif len(seeds) > 1:
         said.append(
             f"{len(seeds)} seeds: rates add up the pairs of all seeds, other numbers are means ± the "
             "standard deviation over seeds, p-values are the largest of the seeds."

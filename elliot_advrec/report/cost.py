@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from elliot_advrec.report.document import Document, Stage
 from elliot_advrec.report.entries import EMPTY, mean
 from elliot_advrec.report.labels import (
@@ -18,6 +20,16 @@ from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 _VISIBLE = {"ssim": ("SSIM", 4), "psnr": ("PSNR (dB)", 1), "linf": ("L∞", 4), "l2": ("L2", 3)}
+MEASURED_ELSEWHERE = (
+    *_VISIBLE,
+    "cosine_before",
+    "cosine_after",
+    "median_rank_before",
+    "median_rank_after",
+    "gradient_evaluations",
+    "queries",
+)
+"""Metrics of pairs that are shown here."""
 _EFFECT = {
     "cosine_before": ("before", "Cosine to target", 3),
     "cosine_after": ("after", "Cosine to target", 3),
@@ -56,10 +68,13 @@ def _by_attack(
 ) -> Table | None:
     blocks = []
     metrics = list(digits)
-    several = len(pool.distinct("recommender", metric=metrics)) > 1
-    for recommender in pool.distinct("recommender", metric=metrics):
-        for defense in undefended_first(pool.distinct("defense", metric=metrics, recommender=recommender)):
-            scope = {"defense": defense, "recommender": recommender}
+    several = [len(pool.distinct(field, metric=metrics)) > 1 for field in ("recommender", "threat")]
+    for recommender, threat in dict.fromkeys(
+        (cell.key.recommender, cell.key.threat) for cell in pool.select(metric=metrics)
+    ):
+        where = {"recommender": recommender, "threat": threat}
+        for defense in undefended_first(pool.distinct("defense", metric=metrics, **where)):
+            scope = {"defense": defense, **where}
             cells = pool.select(metric=metrics, **scope)
             rows = []
             for attack, steps, eps, norm in dict.fromkeys(
@@ -73,7 +88,8 @@ def _by_attack(
                 numbers = [mean(cell, places, interval=False) for cell, places in cells_here]
                 size = budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
                 rows.append((Entry(attack_name(attack, steps)), Entry(size), *numbers))
-            label = name_of(defense) + (f" · {name_of(recommender)}" if several else "")
+            named = zip((recommender, threat), several, strict=True)
+            label = " · ".join([name_of(defense), *(name_of(name) for name, many in named if many)])
             blocks.append(Block(label, tuple(rows)))
     title += f" at each attack's largest {EPS}" if largest else ""
     return table(title, [Column("Attack", numeric=False), Column(EPS), *columns], blocks, (note,))
@@ -83,11 +99,12 @@ def stage_table(document: Document) -> Table | None:
     """Time and gradient evaluations a stage, and their sums over what was computed in this run."""
     stages = document.stages
     ran = [stage for stage in stages if not stage.cached]
+    gradients = sum(stage.gradient_evaluations or 0 for stage in ran)
     rows = [_stage(stage) for stage in stages]
     total = (
         Entry("Computed in this run", strong=True),
         Entry(duration(sum(stage.seconds or 0 for stage in ran)), strong=True),
-        Entry(count(sum(stage.gradient_evaluations or 0 for stage in ran)), strong=True),
+        Entry(count(gradients), strong=True) if any(s.gradient_evaluations for s in stages) else EMPTY,
         Entry(f"{len(ran)} of {len(stages)}"),
     )
     columns = [
@@ -98,7 +115,10 @@ def stage_table(document: Document) -> Table | None:
     ]
     blocks = [Block("", tuple(rows)), *([Block("", (total,))] if len(stages) > 1 else [])]
     note = "A gradient evaluation is one forward and one backward pass of one image."
-    return table("Time and work", columns, blocks, (note,)) if stages else None
+    found = table("Time and work", columns, blocks, (note,)) if stages else None
+    if found is None or columns[2] in found.columns:
+        return found
+    return replace(found, notes=())
 
 
 def _stage(stage: Stage) -> tuple[Entry, ...]:

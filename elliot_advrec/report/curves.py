@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -10,16 +10,16 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from elliot_advrec.report.drawing import FAINT, INK, Key, Panel, Plot, draw, look
 from elliot_advrec.report.labels import EPS, attack_at, attack_name, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import Pool, Pooled
-from elliot_advrec.report.success import RATE, headline_rank, scopes, untouched
+from elliot_advrec.report.success import RATE, Rule, headline_rules, place, rule_name, scopes, untouched
 
 Curve = tuple[Key, list[tuple[float, Pooled]]]
 
 
 def eps_plots(pool: Pool) -> list[Plot]:
     """Success over eps at the headline rank, one plot for each recommender, threat and norm."""
-    plots = []
+    plots, rules = [], headline_rules(pool)
     for scope in scopes(pool):
-        where = dict(zip(("recommender", "threat", "norm"), scope, strict=True), rank_min=headline_rank(pool))
+        where = place(scope, rules[scope[1]])
         attacks = list(dict.fromkeys((c.key.attack, c.key.steps) for c in pool.select(metric=RATE, **where)))
         keys = {attack: Key(attack_name(*attack), i) for i, attack in enumerate(attacks)}
 
@@ -31,16 +31,16 @@ def eps_plots(pool: Pool) -> list[Plot]:
             return found
 
         panels = _panels(pool, where, curves, f"{EPS} ({name_of(scope[2])}, pixels in [0,1])", False)
-        caption = f"Success rate over {EPS}{_scope(pool, scope)}, rank ≤ {where['rank_min']}. {_READ}"
+        caption = f"Success rate over {EPS}{_scope(pool, scope)}{_rule(rules, scope)}. {_READ}"
         plots.append(Plot(caption, panels, tuple(keys.values())))
     return [plot for plot in plots if plot.panels]
 
 
 def step_plots(pool: Pool) -> list[Plot]:
     """Success over steps, where an attack was run with several numbers of steps at one eps."""
-    plots = []
+    plots, rules = [], headline_rules(pool)
     for scope in scopes(pool):
-        where = dict(zip(("recommender", "threat", "norm"), scope, strict=True), rank_min=headline_rank(pool))
+        where = place(scope, rules[scope[1]])
         steps: dict[tuple[str | None, float | None], set[int]] = {}
         for cell in pool.select(metric=RATE, **where):
             if cell.key.steps is not None:
@@ -56,14 +56,17 @@ def step_plots(pool: Pool) -> list[Plot]:
             return found
 
         panels = _panels(pool, where, curves, "steps", True) if keys else ()
-        caption = (
-            f"Success rate over the number of steps{_scope(pool, scope)}, rank ≤ {where['rank_min']}. {_READ}"
-        )
+        caption = f"Success rate over the number of steps{_scope(pool, scope)}{_rule(rules, scope)}. {_READ}"
         plots.append(Plot(caption, panels, tuple(keys.values())))
     return [plot for plot in plots if plot.panels]
 
 
 _READ = "Bands are 95 % intervals; the thin grey line without marks is the untouched image."
+
+
+def _rule(rules: Mapping[str | None, Rule], scope: Sequence[str | None]) -> str:
+    named = rule_name(rules[scope[1]])
+    return f", {named}" if named else ""
 
 
 def _x(point: tuple[float, Pooled]) -> float:

@@ -70,6 +70,28 @@ class Stage(Part):
     """Whether this run took it from the store."""
 
 
+class Trial(Part):
+    """One candidate of a search."""
+
+    settings: dict[str, Any]
+    """The searched settings."""
+    loss: float | None
+    """What was minimised: the training loss, or -1 times the chosen metric; null where it was no number."""
+
+
+class Search(Part):
+    """A model's candidates, as its search tried them."""
+
+    name: str
+    """The stage that searched."""
+    recommender: str
+    """Name of the recommender."""
+    trials: tuple[Trial, ...]
+    """All that were tried, in order."""
+    best: int
+    """Which of them won, counted from 0."""
+
+
 class Neighbour(Part):
     """One entry of a neighbour list."""
 
@@ -88,6 +110,10 @@ class Example(Part):
 
     defense: str | None = None
     """Name of the defense."""
+    threat: str | None = None
+    """Name of the threat."""
+    recommender: str | None = None
+    """Name of the recommender, where the threat aims at one."""
     attack: str
     """Name of the attack."""
     norm: str | None = None
@@ -142,6 +168,10 @@ class Distances(Part):
 
     defense: str | None = None
     """Name of the defense."""
+    threat: str | None = None
+    """Name of the threat."""
+    recommender: str | None = None
+    """Name of the recommender, where the threat aims at one."""
     attack: str
     """Name of the attack."""
     norm: str | None = None
@@ -169,6 +199,19 @@ class Exhibits(Part):
     """Distances before and after attacks."""
 
 
+class Check(Part):
+    """Something that a run looked at to see whether its own numbers are possible."""
+
+    check: str
+    """What must hold."""
+    on: str
+    """Where it was looked at."""
+    passed: bool
+    """Whether it holds."""
+    detail: str = ""
+    """The numbers behind it."""
+
+
 class Document(Part):
     """The whole of results.json."""
 
@@ -188,12 +231,37 @@ class Document(Part):
     """What a reader must know before believing a number."""
     stages: tuple[Stage, ...] = ()
     """What was computed, in order."""
+    searches: tuple[Search, ...] = ()
+    """What was tried for models whose settings are searched."""
+    checks: tuple[Check, ...] = ()
+    """Whether the numbers are possible."""
     rows: tuple[Row, ...]
     """Every measured number."""
     exhibits: Exhibits = Exhibits()
     """Index of pictures and curves."""
     peak_memory_mb: float | None = None
     """Largest resident memory of the process in MB."""
+
+    @property
+    def experiment(self) -> Mapping[str, Any]:
+        """The section ``experiment`` of the recipe, empty where there is none."""
+        return _mapping(self.recipe.get("experiment"))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the recipe is one of Elliot's own: no catalog with pictures, and so nothing to attack."""
+        ours = self.experiment.get("adversarial")
+        return isinstance(ours, Mapping) and ours.get("catalog") is None
+
+    @property
+    def attacked(self) -> bool:
+        """Whether the recipe asks for attacks."""
+        ours = self.experiment.get("adversarial")
+        return not (isinstance(ours, Mapping) and not ours.get("attacks"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def parse(results: Mapping[str, Any], where: str = "results") -> Document:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from elliot_advrec.report.accuracy import ADVERSARIAL
 from elliot_advrec.report.entries import EMPTY, mean, percent
 from elliot_advrec.report.labels import EPS, attack_name, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import Pool, Pooled
 from elliot_advrec.report.ranking import MAIN, cutoffs
-from elliot_advrec.report.success import RATE, headline_rank
+from elliot_advrec.report.success import RATE, Rule, headline_rules, rule_name
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 
 def glance_table(pool: Pool) -> Table | None:
-    """One row a defense: worst-case success at the largest common eps, accuracy, and clean HR and nDCG."""
-    rank = headline_rank(pool)
+    """One row a defense: worst-case success at the largest common eps, accuracy, and clean HR and nDCG.
+
+    Where there are several threats each has its rows, and the last three are said with the first.
+    """
+    rules = headline_rules(pool)
     defenses = undefended_first(
         d for d in pool.distinct("defense", metric=[RATE, "accuracy"]) if d is not None
     )
-    eps, norm = _largest_common(pool, defenses, rank)
     k = max(cutoffs(pool), default=None)
     recommender = next(
         (
@@ -27,17 +31,32 @@ def glance_table(pool: Pool) -> Table | None:
         ),
         next(iter(pool.distinct("recommender", metric=list(MAIN), k=k)), None),
     )
-    rows = []
-    for defense in defenses:
-        worst = _worst(pool, defense, rank, eps, norm)
-        name = EMPTY if worst is None else Entry(attack_name(worst.key.attack, worst.key.steps))
-        clean = pool.one(metric="accuracy", defense=defense, attack=None)
-        robust = min(pool.select(metric=ADVERSARIAL, defense=defense), key=lambda c: c.value, default=None)
-        lists = [
-            mean(pool.one(metric=m, defense=defense, attack=None, k=k, recommender=recommender)) for m in MAIN
-        ]
-        rows.append((Entry(name_of(defense)), percent(worst), name, percent(clean), percent(robust), *lists))
-    size = "" if eps is None else f", {EPS} {budget(eps)}"
+    blocks, sizes = [], []
+    for number, threat in enumerate(rules or [None]):
+        where: dict[str, object] = {}
+        if threat in rules:
+            rank_min, length = rules[threat]
+            where = {"threat": threat, "rank_min": rank_min, "k": length}
+        eps, norm = _largest_common(pool, defenses, where)
+        sizes.append(eps)
+        rows = []
+        for defense in defenses:
+            worst = _worst(pool, defense, where, eps, norm)
+            name = EMPTY if worst is None else Entry(attack_name(worst.key.attack, worst.key.steps))
+            clean = pool.one(metric="accuracy", defense=defense, attack=None)
+            robust = min(
+                pool.select(metric=ADVERSARIAL, defense=defense), key=lambda c: c.value, default=None
+            )
+            lists = [
+                mean(pool.one(metric=m, defense=defense, attack=None, k=k, recommender=recommender))
+                for m in MAIN
+            ]
+            once = [percent(clean), percent(robust), *lists] if not number else [EMPTY] * 4
+            rows.append((Entry(name_of(defense)), percent(worst), name, *once))
+        said = [name_of(threat), rule_name(rules.get(threat, (None, None)))]
+        said += [] if eps is None else [f"{EPS} {budget(eps)}"]
+        blocks.append(Block(", ".join(filter(None, said)) if len(rules) > 1 else "", tuple(rows)))
+    size = "" if len(rules) > 1 or sizes[0] is None else f", {EPS} {budget(sizes[0])}"
     columns = [
         Column("Defense", numeric=False),
         Column("rate (%)", f"Strongest attack{size}"),
@@ -46,38 +65,34 @@ def glance_table(pool: Pool) -> Table | None:
         Column("attacked", "Accuracy (%)"),
         *(Column(f"{m}@{k}", f"{name_of(recommender)}, clean") for m in MAIN),
     ]
-    note = (
-        ""
-        if rank is None
-        else f"Success: the attacked item reaches rank {rank} or better in its target's list."
-    )
-    return table("At a glance", columns, [Block("", tuple(rows))], (note,))
+    return table("At a glance", columns, blocks, (_note(rules),))
+
+
+def _note(rules: Mapping[str | None, Rule]) -> str:
+    ranks = {rank for rank, _ in rules.values() if rank is not None}
+    if len(rules) != 1 or not ranks:
+        return ""
+    return f"Success: the attacked item reaches rank {ranks.pop()} or better in its target's list."
 
 
 def _largest_common(
-    pool: Pool, defenses: list[str | None], rank: int | None
+    pool: Pool, defenses: list[str | None], where: Mapping[str, object]
 ) -> tuple[float | None, str | None]:
     """The largest eps at which every defense was attacked: only there do worst cases compare."""
     attacked = [
-        {
-            (c.key.norm or "", c.key.eps)
-            for c in pool.select(metric=RATE, defense=d, rank_min=rank)
-            if c.key.eps
-        }
+        {(c.key.norm or "", c.key.eps) for c in pool.select(metric=RATE, defense=d, **where) if c.key.eps}
         for d in defenses
     ]
     common = set.intersection(*(sizes for sizes in attacked if sizes)) if any(attacked) else set()
-    linf = {size for size in common if size[0] != "l2"} or common
+    # At eps 1 there is no bound: baselines that show another picture stand there.
+    bounded = {size for size in common if (size[1] or 0) < 1} or common
+    linf = {size for size in bounded if size[0] != "l2"} or bounded
     best = max(linf, key=lambda size: size[1] or 0, default=None)
     return (None, None) if best is None else (best[1], best[0] or None)
 
 
 def _worst(
-    pool: Pool, defense: str | None, rank: int | None, eps: float | None, norm: str | None
+    pool: Pool, defense: str | None, where: Mapping[str, object], eps: float | None, norm: str | None
 ) -> Pooled | None:
-    found = (
-        pool.select(metric=RATE, defense=defense, rank_min=rank, eps=eps, norm=norm)
-        if eps is not None
-        else []
-    )
+    found = pool.select(metric=RATE, defense=defense, eps=eps, norm=norm, **where) if eps is not None else []
     return max(found, key=lambda cell: cell.value, default=None)

@@ -19,6 +19,9 @@ from elliot_advrec.report.sections import all_sections
 _OPEN = 4
 """Panels and cards shown at once; the rest unfold, so that a long run stays readable."""
 
+_KIND = "Adversarial robustness of a visual recommender"
+_KIND_UNATTACKED = "Evaluation of recommenders"
+
 
 def page(document: Document, pool: Pool, arrays: Mapping[str, np.ndarray]) -> str:
     """HTML with its styles, drawings and pictures inside; it needs no network and runs no script."""
@@ -41,6 +44,7 @@ def page(document: Document, pool: Pool, arrays: Mapping[str, np.ndarray]) -> st
     ]
     return environment.get_template("report.html.j2").render(
         document=document,
+        kind=_KIND if document.attacked else _KIND_UNATTACKED,
         facts=[fact for fact in facts if fact[1]],
         caveats=caveats(document, pool),
         sections=all_sections(document, pool, arrays),

@@ -9,21 +9,28 @@ from typing import TypeVar
 import numpy as np
 
 from elliot_advrec.report.accuracy import accuracy_table
+from elliot_advrec.report.checks import checks_table, failed_table
 from elliot_advrec.report.cost import effect_table, stage_table, visibility_table
 from elliot_advrec.report.curves import eps_plots, step_plots
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import Plot
+from elliot_advrec.report.effects import effect_tables
 from elliot_advrec.report.glance import glance_table
 from elliot_advrec.report.pictures import Card, cards
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import cutoffs, ranking_tables
 from elliot_advrec.report.scatters import distance_plot, tsne_plot
-from elliot_advrec.report.success import headline_rank, rounding_tables, success_tables
+from elliot_advrec.report.searches import chosen_table, trial_tables
+from elliot_advrec.report.success import rounding_tables, scopes, success_tables
 from elliot_advrec.report.table import Table
 
 T = TypeVar("T")
 _PICKED = "Picked to show what an attack can do; how often it does is the success rate above."
 NO_EXHIBITS = "This run saved no {what}."
+_OF_ATTACKS = {"success", "visibility", "rounding"}
+"""Sections that a recipe without attacks does not have."""
+_OF_PICTURES = {"glance", "accuracy"}
+"""Sections that a recipe without pictures does not have."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,15 @@ def table_sections(document: Document, pool: Pool) -> list[Section]:
     """What can be shown without pictures; the terminal shows no more."""
     success, ranking = success_tables(pool), ranking_tables(pool)
     rounding = rounding_tables(pool)
-    open_ranks = sum(
-        headline_rank(pool) is not None and f"rank ≤ {headline_rank(pool)}" in t.title for t in success
-    )
+    open_ranks = len(scopes(pool))  # of each the headline comes first
     lists = len(cutoffs(pool))
     sections = [
         Section("glance", "At a glance", _some(glance_table(pool))),
         Section("success", "Success of the attacks", success[:open_ranks], success[open_ranks:]),
+        Section("effects", "What the threats changed", effect_tables(pool)),
         Section("accuracy", "Accuracy of the extractor", _some(accuracy_table(pool))),
         Section("ranking", "Recommendation quality", ranking[:lists], ranking[lists:]),
+        Section("searches", "Searched settings", _some(chosen_table(document)), trial_tables(document)),
         Section(
             "visibility",
             "Imperceptibility and effect",
@@ -71,6 +78,7 @@ def table_sections(document: Document, pool: Pool) -> list[Section]:
             _some(visibility_table(pool), effect_table(pool)) if _several_eps(pool) else [],
         ),
         Section("rounding", "Rounding to 8 bits", rounding[:1], rounding[1:]),
+        Section("checks", "Sanity checks", _some(failed_table(document)), _some(checks_table(document))),
         Section("cost", "Time and work", _some(stage_table(document))),
     ]
     absent = {
@@ -80,6 +88,10 @@ def table_sections(document: Document, pool: Pool) -> list[Section]:
         "visibility": "No attacked image was measured.",
         "rounding": "Success after rounding was not measured.",
     }
+    if not document.attacked:
+        sections = [section for section in sections if section.anchor not in _OF_ATTACKS]
+    if document.plain:
+        sections = [section for section in sections if section.anchor not in _OF_PICTURES]
     for section in sections:
         if not section.tables and section.anchor in absent:
             section.missing.append(absent[section.anchor])
@@ -92,6 +104,8 @@ def all_sections(document: Document, pool: Pool, arrays: Mapping[str, np.ndarray
     for section in found:
         if section.anchor == "success":
             section.plots.extend(eps_plots(pool) + step_plots(pool))
+    if not document.attacked:
+        return found
     pairs, lost_pairs = cards(document, arrays)
     tsne, lost_tsne = tsne_plot(document, arrays)
     distance, lost_distance = distance_plot(document, arrays)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import product
 
 from elliot_advrec.report.entries import EMPTY, percent
 from elliot_advrec.report.labels import (
@@ -20,6 +19,8 @@ from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 SIGNIFICANT = 0.05
 Scope = tuple[str | None, str | None, str | None]
+Rule = tuple[int | None, int | None]
+"""When an attack succeeded: a rank, or the length of a list that the item is in; or neither."""
 RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
 
 
@@ -37,7 +38,7 @@ def scopes(pool: Pool) -> list[Scope]:
 
 
 def success_tables(pool: Pool) -> list[Table]:
-    """One table a scope and rank; the headline rank comes first."""
+    """One table a scope and rule of success; the headline rank comes first."""
     return _tables(pool, _success)
 
 
@@ -46,20 +47,41 @@ def rounding_tables(pool: Pool) -> list[Table]:
     return _tables(pool, _rounding)
 
 
-def _tables(pool: Pool, build: Callable[[Pool, Scope, int | None], Table | None]) -> list[Table]:
-    first = headline_rank(pool)
-    ranks = sorted(pool.distinct("rank_min", metric=RATE), key=lambda rank: (rank != first, rank or 0))
-    made = [build(pool, scope, rank) for rank, scope in product(ranks, scopes(pool))]
-    return [one for one in made if one is not None]
+def headline_rules(pool: Pool) -> dict[str | None, Rule]:
+    """The rule of each threat that is shown first: rank 3, or the longest list."""
+    found: dict[str | None, Rule] = {}
+    for threat in pool.distinct("threat", metric=RATE):
+        cells = pool.select(metric=RATE, threat=threat)
+        rules = dict.fromkeys((cell.key.rank_min, cell.key.k) for cell in cells)
+        found[threat] = max(rules, key=lambda rule: (rule[0] == 3, -(rule[0] or 0), rule[1] or 0))
+    return found
 
 
-def _where(scope: Scope, rank: int | None) -> dict[str, object]:
-    return {"recommender": scope[0], "threat": scope[1], "norm": scope[2], "rank_min": rank}
+def _tables(pool: Pool, build: Callable[[Pool, Scope, Rule], Table | None]) -> list[Table]:
+    first = headline_rules(pool)
+    made = []
+    for scope in scopes(pool):
+        cells = pool.select(metric=RATE, recommender=scope[0], threat=scope[1], norm=scope[2])
+        rules = dict.fromkeys((cell.key.rank_min, cell.key.k) for cell in cells)
+        made += [(rule != first[scope[1]], rule, build(pool, scope, rule)) for rule in rules]
+    made.sort(key=lambda one: (one[0], one[1][0] or 0, one[1][1] or 0))
+    return [one for *_, one in made if one is not None]
 
 
-def _title(pool: Pool, what: str, scope: Scope, rank: int | None) -> str:
+def place(scope: Scope, rule: Rule) -> dict[str, object]:
+    """What the key of a success rate of this scope and rule holds."""
+    return {"recommender": scope[0], "threat": scope[1], "norm": scope[2], "rank_min": rule[0], "k": rule[1]}
+
+
+def rule_name(rule: Rule) -> str:
+    """``rank ≤ 3``, ``in the top 20``; nothing for a rule that has neither."""
+    rank, k = rule
+    return f"rank ≤ {rank}" if rank is not None else f"in the top {k}" if k is not None else ""
+
+
+def _title(pool: Pool, what: str, scope: Scope, rule: Rule) -> str:
     """What is shown, and of the scope only what distinguishes it from other tables."""
-    parts = [what if rank is None else f"{what}, rank ≤ {rank}"]
+    parts = [f"{what}, {rule_name(rule)}" if rule_name(rule) else what]
     several = scopes(pool)
     for position, value in enumerate(scope):
         if value is not None and len({other[position] for other in several}) > 1:
@@ -83,8 +105,8 @@ def _attacks(
     return list(dict.fromkeys((cell.key.attack, cell.key.steps) for cell in found))
 
 
-def _success(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
-    where = _where(scope, rank)
+def _success(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
+    where = place(scope, rule)
     sizes, eps_columns = _eps_columns(pool, where, RATE)
     blocks, marked = [], False
     for defense in undefended_first(pool.distinct("defense", metric=RATE, **where)):
@@ -112,7 +134,7 @@ def _success(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
     note = "Percent of pairs, 95 % interval below. Bold: the strongest attack on each defense."
     star = f"* differs from undefended, Benjamini-Hochberg-corrected p < {SIGNIFICANT}." if marked else ""
     columns = [Column("Attack", numeric=False), Column("Pairs"), *eps_columns]
-    return table(_title(pool, "Success rate", scope, rank), columns, blocks, (note, star))
+    return table(_title(pool, "Success rate", scope, rule), columns, blocks, (note, star))
 
 
 def untouched(pool: Pool, where: Mapping[str, object], defense: str | None) -> Pooled | None:
@@ -120,7 +142,7 @@ def untouched(pool: Pool, where: Mapping[str, object], defense: str | None) -> P
 
     Attacks on fewer pairs measure it on fewer, so the cell with the most pairs speaks.
     """
-    same = {field: where[field] for field in ("recommender", "threat", "rank_min")}
+    same = {field: where[field] for field in ("recommender", "threat", "rank_min", "k")}
     cells = pool.select(metric=CLEAN, defense=defense, **same)
     return max(cells, key=lambda cell: cell.n or 0, default=None)
 
@@ -130,8 +152,8 @@ def _pairs(cells: list[Pooled | None]) -> Entry:
     return Entry("–".join(dict.fromkeys(count(n) for n in (sizes[:1] + sizes[-1:])))) if sizes else EMPTY
 
 
-def _rounding(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
-    where = _where(scope, rank)
+def _rounding(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
+    where = place(scope, rule)
     sizes, eps_columns = _eps_columns(pool, where, ROUNDED)
     blocks = []
     for defense in undefended_first(pool.distinct("defense", metric=ROUNDED, **where)):
@@ -150,4 +172,4 @@ def _rounding(pool: Pool, scope: Scope, rank: int | None) -> Table | None:
         blocks.append(Block(name_of(defense), tuple(rows)))
     columns = [Column("Attack", numeric=False), *eps_columns]
     note = "Percent after rounding each pixel to 8 bits, with the change in percentage points below."
-    return table(_title(pool, "Success after rounding to 8 bits", scope, rank), columns, blocks, (note,))
+    return table(_title(pool, "Success after rounding to 8 bits", scope, rule), columns, blocks, (note,))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from elliot_advrec.files import atomic
 from elliot_advrec.report.document import Document, Row
 from elliot_advrec.report.labels import budget
 from elliot_advrec.report.pooling import Key, Pool
-from elliot_advrec.report.ranking import cutoffs
+from elliot_advrec.report.ranking import cutoffs, list_metrics
 
 COLUMNS = tuple(Row.model_fields)
 
 
 def write_tsvs(folder: Path, document: Document, pool: Pool) -> list[Path]:
     """Write ``rec_cutoff_{k}_relthreshold_{t}.tsv`` for each cutoff and ``attack_success.tsv``.
+
+    A plain recipe of Elliot's has none of them: its tables are Elliot's own files, with Elliot's names of the
+    models, which whoever ran it has written.
 
     A model of the first is ``recommender[+defense][+attack eps]``, its numbers are means over seeds, and a
     metric that it lacks is left empty. The second has every row of every seed.
@@ -27,12 +29,14 @@ def write_tsvs(folder: Path, document: Document, pool: Pool) -> list[Path]:
     Raises:
         UserError: the folder cannot be written.
     """
-    threshold = relevance_threshold(document.recipe)
+    if document.plain:
+        return []
+    threshold = relevance_threshold(document)
     written = []
     for k in cutoffs(pool):
-        metrics = pool.distinct("metric", k=k)
+        metrics = [metric for metric in list_metrics(pool) if pool.select(metric=metric, k=k)]
         models: dict[str, dict[str, float]] = {}
-        for cell in pool.select(k=k):
+        for cell in pool.select(k=k, metric=metrics):
             models.setdefault(model_name(cell.key), {})[cell.key.metric] = cell.value
         lines = [[model, *(values.get(metric) for metric in metrics)] for model, values in models.items()]
         path = folder / f"rec_cutoff_{k}_relthreshold_{threshold:g}.tsv"
@@ -43,21 +47,24 @@ def write_tsvs(folder: Path, document: Document, pool: Pool) -> list[Path]:
 
 
 def model_name(key: Key) -> str:
-    """``ContentKNN+at+pgd-64 eps=0.05``; an undefended or unattacked system has the shorter name."""
+    """``ContentKNN+at+pgd-64 eps=0.05``; an undefended or unattacked system has the shorter name.
+
+    Threats other than item-to-item stand before the attack.
+    """
     name = key.recommender or "extractor"
     if key.defense not in (None, "none"):
         name += f"+{key.defense}"
     if key.attack is not None:
+        name += "" if key.threat in (None, "item_to_item") else f"+{key.threat}"
         name += f"+{key.attack}" + (f"-{key.steps}" if key.steps is not None else "")
         name += f" eps={budget(key.eps)}" if key.eps is not None else ""
         name += f" {key.norm}" if key.norm not in (None, "linf") else ""
     return name
 
 
-def relevance_threshold(recipe: dict[str, Any]) -> float:
+def relevance_threshold(document: Document) -> float:
     """Elliot's ``evaluation.relevance_threshold``, 0 where the recipe has none (as in Elliot)."""
-    inner = recipe.get("experiment", recipe)
-    evaluation = inner.get("evaluation") if isinstance(inner, dict) else None
+    evaluation = document.experiment.get("evaluation")
     found = evaluation.get("relevance_threshold") if isinstance(evaluation, dict) else None
     return float(found) if isinstance(found, int | float) else 0.0
 

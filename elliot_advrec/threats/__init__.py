@@ -1,12 +1,19 @@
 """Threats: goal, knowledge and who is attacked."""
 
 from elliot_advrec.registry import Registry
-from elliot_advrec.threats.base import Embedder, Targets, Threat
+from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
 
 THREATS: Registry[Threat] = Registry(
     "threat",
     Threat,  # type: ignore[type-abstract]  # the registry never instantiates it
-    {"item_to_item": "elliot_advrec.threats.item_to_item:ItemToItem"},
+    {
+        "category": "elliot_advrec.threats.category:Category",
+        "cold_start": "elliot_advrec.threats.cold_start:ColdStart",
+        "demotion": "elliot_advrec.threats.promotion:Demotion",
+        "item_to_item": "elliot_advrec.threats.item_to_item:ItemToItem",
+        "promotion": "elliot_advrec.threats.promotion:Promotion",
+        "untargeted": "elliot_advrec.threats.untargeted:Untargeted",
+    },
 )
 
-__all__ = ["THREATS", "Embedder", "Targets", "Threat"]
+__all__ = ["THREATS", "Moment", "Network", "Scene", "Success", "Targets", "Threat"]

@@ -3,79 +3,192 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
-from elliot_advrec.attacks.problem import Loss
+from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Component
+from elliot_advrec.data.catalog import Catalog
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.extractors.features import Features
+from elliot_advrec.recommenders import Recommender
+
+Moment = Literal["before", "after", "after_8bit"]
+"""The untouched picture, the attacked one, and the attacked one as an 8-bit file holds it."""
 
 
-class Embedder(Protocol):
-    """The part of an extractor that a threat differentiates through."""
+class Network(Protocol):
+    """The parts of an extractor that a threat differentiates through."""
 
     def embed(self, pixels: Tensor) -> Tensor:
         """(B,3,H,W) in [0,1] -> (B,D)."""
         ...
 
 
+class Classifier(Protocol):
+    """The heads of an extractor."""
+
+    def __call__(self, embedding: Tensor) -> Features:
+        """(B,D) -> logits of its heads."""
+        ...
+
+
+class Pixels(Protocol):
+    """Pictures by catalog row."""
+
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        """(n,) rows -> (n,3,H,W) float32 in [0,1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a threat may look at.
+
+    Attributes:
+        embeddings: (N,D) of the clean pictures.
+        catalog: the N items; None where only embeddings matter.
+        classify: the heads, for threats on categories.
+        pixels: the clean pictures, for adversaries that copy from them.
+        recommender: fitted; None where the threat aims at the extractor alone.
+        interactions: what the recommender was fitted on.
+        known_only: whether the recommender may recommend items with a training row alone, as in Elliot.
+    """
+
+    embeddings: np.ndarray | Tensor
+    catalog: Catalog | None = None
+    classify: Classifier | None = None
+    pixels: Pixels | None = None
+    recommender: Recommender | None = None
+    interactions: Interactions | None = None
+    known_only: bool = False
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    @property
+    def fitted(self) -> tuple[Recommender, Interactions]:
+        """The recommender under attack, and what it was fitted on."""
+        assert self.recommender is not None
+        assert self.interactions is not None
+        return self.recommender, self.interactions
+
+
 @dataclass(frozen=True)
 class Targets:
-    """The attacked pairs of catalog rows."""
+    """The attacked pictures, and what each of them is aimed at."""
 
     attack: np.ndarray
-    """(n,) int64: items whose image the adversary changes."""
+    """(n,) int64 catalog rows: items whose image the adversary changes."""
     target: np.ndarray
-    """(n,) int64: items they are moved towards."""
+    """(n,) int64: what they are moved towards; the threat says whether an item, a category or a user."""
+    raised: np.ndarray | None = None
+    """(n,) bool: whether the adversary pushes the item up; None: always."""
 
     def __len__(self) -> int:
         return len(self.attack)
 
     def slice(self, start: int, stop: int) -> Targets:
         """Pairs ``start`` to ``stop`` - 1."""
-        return Targets(self.attack[start:stop], self.target[start:stop])
+        raised = None if self.raised is None else self.raised[start:stop]
+        return Targets(self.attack[start:stop], self.target[start:stop], raised)
 
     def first(self, count: int) -> Targets:
-        """The first ``count`` pairs.
-
-        Raises:
-            ValueError: there are fewer.
-        """
-        if count > len(self):
-            raise ValueError(f"asked for the first {count} of {len(self)} pairs")
+        """The first ``count`` pairs; all of them where there are fewer."""
         return self.slice(0, count)
+
+
+class Success(NamedTuple):
+    """One rule of success: the columns that name it in a row, and (n,) bool, whether each pair met it."""
+
+    columns: Mapping[str, Any]
+    met: np.ndarray
 
 
 class Threat(Component, ABC):
     """A goal: it knows nothing of optimisers, as attacks know nothing of goals.
 
+    Authors write the abstract methods; all arrays that ``judge`` gives are kept in the store, and everything
+    that is counted from them later (``successes``, ``rows``) decides nothing about the attack.
+
     Args:
         config: settings, an instance of ``config_class``; its defaults if absent.
     """
 
+    on_recommender: ClassVar[bool] = False
+    """Whether it aims at a recommender, so that each one is attacked by itself; if not, at the extractor."""
+    on_interactions: ClassVar[bool] = False
+    """Whether it looks at the interactions (where it aims at a recommender, it may do so in any case)."""
+    needs_categories: ClassVar[bool] = False
+    """Whether the catalog must have category labels."""
+    one_catalog: ClassVar[bool] = True
+    """Whether all attacked pictures can stand in one catalog, which is then ranked again for every user."""
+    counted: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    """Settings that only count results (or how many pairs there are), and so decide nothing of an attack."""
+
     @property
     @abstractmethod
     def pairs(self) -> int:
-        """How many pairs ``draw`` gives."""
+        """How many pairs ``draw`` gives at most."""
+
+    @property
+    def white_box(self) -> bool:
+        """Whether the adversary may differentiate its loss; if not, it sees values alone."""
+        return True
+
+    def suits(self, recommender: type[Recommender]) -> str | None:
+        """Why a kind of recommender cannot be attacked, one phrase; None where it can.
+
+        Args:
+            recommender: sees pictures through the recipe's extractor, that much is checked before.
+        """
+        if self.on_recommender and self.white_box and not recommender.differentiable:
+            return "its scores have no gradient that could be followed"
+        return None
 
     @abstractmethod
-    def draw(self, n_items: int, seed: int) -> Targets:
-        """Who is attacked in a catalog of ``n_items``; decided by ``seed`` alone."""
+    def draw(self, scene: Scene, seed: int) -> Targets:
+        """Who is attacked; decided by the scene's data and ``seed`` alone.
+
+        The first m pairs of a larger draw are the draw of m, so attacks on fewer pairs share theirs.
+
+        Raises:
+            UserError: nobody can be.
+        """
 
     @abstractmethod
-    def loss(
-        self,
-        extractor: Embedder,
-        attack_rows: np.ndarray,
-        target_rows: np.ndarray,
-        embeddings: np.ndarray | Tensor,
-    ) -> Loss:
-        """The per-sample loss of one batch of pairs (b,), given the clean embeddings (N,D)."""
+    def names(self, scene: Scene, targets: Targets) -> Sequence[str]:
+        """What each attacked item is aimed at; with the item's id it seeds the pair's random stream."""
 
     @abstractmethod
-    def judge(
-        self, embeddings: np.ndarray | Tensor, targets: Targets, attacked: np.ndarray | Tensor
-    ) -> dict[str, np.ndarray]:
-        """What the attacked embeddings (n,D) achieved, one (n,) array a measure."""
+    def loss(self, scene: Scene, extractor: Network, targets: Targets) -> EmbeddingLoss:
+        """The per-sample loss of one batch of pairs; rows are places in ``targets``."""
+
+    @abstractmethod
+    def judge(self, scene: Scene, targets: Targets, attacked: np.ndarray | Tensor) -> dict[str, np.ndarray]:
+        """What the attacked embeddings (n,D) achieved, one (n, ...) array a measure.
+
+        A measure that depends on the picture is called ``NAME_before`` for the untouched one and
+        ``NAME_after`` for the attacked one.
+        """
+
+    @abstractmethod
+    def successes(self, pairs: Mapping[str, np.ndarray], moment: Moment) -> list[Success]:
+        """Whether each pair succeeded, by each rule of the recipe.
+
+        Args:
+            pairs: what ``judge`` gave; measures of the rounded pictures are there as ``NAME_after_8bit``.
+            moment: which measure is looked at.
+        """
+
+    def rows(self, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        """Further result rows of this threat, as ``experiment.stages.row`` makes them."""
+        return []
+
+    def exposed(self, scene: Scene) -> np.ndarray | None:
+        """(m,) items whose share of the lists is reported (CHR@k); None: of none."""
+        return None

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional
 
-from elliot_advrec.attacks.problem import Loss
+from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Embedder, Targets, Threat
-from elliot_advrec.threats.ranks import neighbour_ranks
+from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.ranks import nearest_cosine, neighbour_ranks
+from elliot_advrec.threats.rows import mean_row, median_row
+
+CLEARLY = 2e-3
+"""By how much of cosine the first place must be won before an attack may rest: more than bf16 rounds away."""
 
 
 class ItemToItemConfig(Config):
@@ -42,81 +49,82 @@ class ItemToItem(Threat):
 
     config_class = ItemToItemConfig
     config: ItemToItemConfig
+    counted = frozenset({"pairs", "rank_min"})
 
     @property
     def pairs(self) -> int:
         """How many pairs ``draw`` gives."""
         return self.config.pairs
 
-    def draw(self, n_items: int, seed: int) -> Targets:
-        """``pairs`` distinct pairs, A != T, decided by ``n_items`` and ``seed``.
-
-        The first m pairs of a larger draw are the draw of m, so attacks on fewer pairs share theirs.
+    def draw(self, scene: Scene, seed: int) -> Targets:
+        """``pairs`` distinct pairs, A != T, decided by the catalog's size and ``seed``.
 
         Raises:
             UserError: the catalog has fewer distinct pairs than asked for.
         """
-        pairs, possible = self.config.pairs, n_items * (n_items - 1)
+        items, pairs = len(scene), self.config.pairs
+        possible = items * (items - 1)
         if pairs > possible:
             raise UserError(
-                f"{pairs} pairs of different items cannot be drawn from {n_items} items",
+                f"{pairs} pairs of different items cannot be drawn from {items} items",
                 where="pairs",
                 remedy=f"ask for at most {possible}" if possible > 0 else "the catalog needs 2 items or more",
             )
         attacks, shifts = (
             np.random.default_rng(stream_seed(seed, "item_to_item", part)) for part in ("attack", "target")
         )
-        order, shift = attacks.permutation(n_items), shifts.integers(n_items - 1, size=n_items)
+        order, shift = attacks.permutation(items), shifts.integers(items - 1, size=items)
         place = np.arange(pairs)
-        attack = order[place % n_items].astype(np.int64)
+        attack = order[place % items].astype(np.int64)
         # A second round over the catalog gives every item its next target, so no pair comes twice.
-        target = (attack + 1 + (shift[attack] + place // n_items) % (n_items - 1)) % n_items
+        target = (attack + 1 + (shift[attack] + place // items) % (items - 1)) % items
         return Targets(attack, target)
 
-    def loss(
-        self,
-        extractor: Embedder,
-        attack_rows: np.ndarray,
-        target_rows: np.ndarray,
-        embeddings: np.ndarray | Tensor,
-    ) -> Loss:
+    def names(self, scene: Scene, targets: Targets) -> list[str]:
+        """Ids of the target items."""
+        assert scene.catalog is not None
+        return [scene.catalog.ids[row] for row in targets.target]
+
+    def loss(self, scene: Scene, extractor: Network, targets: Targets) -> EmbeddingLoss:
         """``1 - cos(F(pixels), F(T))`` of each pair, in [0,2]; F(T) is the clean embedding.
 
-        Args:
-            extractor: what embeds the pixels.
-            attack_rows: (b,) attacked items; the loss depends only on their pixels.
-            target_rows: (b,) target items.
-            embeddings: (N,D) clean embeddings.
+        Ensembles may also follow ``euclidean``, the squared distance of the embeddings over that of F(T) from
+        0; solved is who stands first among T's neighbours.
         """
-        if len(attack_rows) != len(target_rows):
-            raise ValueError(f"{len(attack_rows)} attack rows but {len(target_rows)} target rows")
         # A caller's inference_mode would make a constant that no gradient may pass beside.
         with torch.inference_mode(False), torch.no_grad():
-            wanted = functional.normalize(torch.as_tensor(embeddings[target_rows]).float(), dim=1)
+            catalog = torch.as_tensor(scene.embeddings)
+            wanted = catalog[torch.as_tensor(targets.target, device=catalog.device)].float()
+        unit = functional.normalize(wanted, dim=1)
+        scale = wanted.square().sum(1).clamp_min(1e-12)
+        first: list[Tensor] = []
 
-        def distance(pixels: Tensor, rows: Tensor) -> Tensor:
-            nonlocal wanted
-            wanted = wanted.to(pixels.device)
-            return 1.0 - functional.cosine_similarity(extractor.embed(pixels).float(), wanted[rows], dim=1)
+        def cosine(embedding: Tensor, rows: Tensor) -> Tensor:
+            return functional.cosine_similarity(embedding.float(), unit.to(embedding.device)[rows], dim=1)
 
-        return distance
+        def distance(embedding: Tensor, rows: Tensor) -> Tensor:
+            return 1.0 - cosine(embedding, rows)
 
-    def judge(
-        self, embeddings: np.ndarray | Tensor, targets: Targets, attacked: np.ndarray | Tensor
-    ) -> dict[str, np.ndarray]:
+        def euclidean(embedding: Tensor, rows: Tensor) -> Tensor:
+            gap = embedding.float() - wanted.to(embedding.device)[rows]
+            return gap.square().sum(1) / scale.to(embedding.device)[rows]
+
+        def solved(embedding: Tensor, rows: Tensor) -> Tensor:
+            if not first:  # only for attacks that ask
+                first.append(nearest_cosine(catalog, targets).to(embedding.device))
+            return cosine(embedding, rows) > first[0][rows] + CLEARLY
+
+        return EmbeddingLoss(extractor.embed, distance, {"euclidean": euclidean}, solved)
+
+    def judge(self, scene: Scene, targets: Targets, attacked: np.ndarray | Tensor) -> dict[str, np.ndarray]:
         """Ranks and similarities of each pair before and after.
-
-        Args:
-            embeddings: (N,D) clean embeddings of the catalog.
-            targets: the n pairs.
-            attacked: (n,D) embeddings of the attacked images.
 
         Returns:
             ``rank_before``, ``rank_after`` (n,) int64, 1 the nearest and N - 1 the farthest; an item exactly
             as similar to T as A is counts as nearer, so ties go against the adversary. ``cosine_before``,
             ``cosine_after`` (n,) float32, cosine similarity of A and T.
         """
-        catalog = torch.as_tensor(embeddings)
+        catalog = torch.as_tensor(scene.embeddings)
         clean = catalog[torch.as_tensor(targets.attack, device=catalog.device)]
         before, after = neighbour_ranks(catalog, targets, [clean, torch.as_tensor(attacked)])
         return {
@@ -125,3 +133,15 @@ class ItemToItem(Threat):
             "cosine_before": before.cosine,
             "cosine_after": after.cosine,
         }
+
+    def successes(self, pairs: Mapping[str, np.ndarray], moment: Moment) -> list[Success]:
+        """A is among T's ``rank_min`` nearest, at each ``rank_min``."""
+        ranks = pairs[f"rank_{moment}"]
+        return [Success({"rank_min": limit}, ranks <= limit) for limit in self.config.rank_min]
+
+    def rows(self, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        """Median ranks, and mean cosines with their intervals."""
+        return [
+            *(mean_row(name, pairs[name]) for name in ("cosine_before", "cosine_after")),
+            *(median_row(name, pairs[name]) for name in ("rank_before", "rank_after")),
+        ]

@@ -73,6 +73,26 @@ def neighbour_ranks(embeddings: Tensor, targets: Targets, stand_ins: Sequence[Te
     ]
 
 
+@torch.no_grad()
+def nearest_cosine(embeddings: Tensor, targets: Targets) -> Tensor:
+    """(n,) cosine of each target to the nearest of all items but itself and the attacked one.
+
+    Args:
+        embeddings: (N,D) catalog.
+        targets: n pairs of catalog rows.
+    """
+    attack = torch.as_tensor(targets.attack, device=embeddings.device)
+    target = torch.as_tensor(targets.target, device=embeddings.device)
+    wanted = _unit(embeddings[target])
+    best = wanted.new_full((len(targets),), -torch.inf)
+    for first in range(0, len(embeddings), ITEMS):
+        similar = wanted @ _unit(embeddings[first : first + ITEMS]).T
+        _leave_out(similar, attack - first)
+        _leave_out(similar, target - first)
+        torch.maximum(best, similar.amax(1), out=best)
+    return best
+
+
 def _count_nearer(similar: Tensor, cosine: Tensor, block: Tensor, wanted: Tensor) -> Tensor:
     """(p,) how many of a block's items are at least as similar to each wanted one as ``cosine`` (p,) says."""
     gap = similar - cosine[:, None].float()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elliot_advrec.attacks import Attack, AttackResult, Budget
+from elliot_advrec.attacks import Attack, AttackResult, Budget, EmbeddingLoss, Loss
 from elliot_advrec.component import validate
 from elliot_advrec.streams import Streams
 
@@ -38,30 +36,47 @@ def pictures(count: int, seed: int = 0) -> Tensor:
     return (noise * 1.4 - 0.2).clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-class Pull:
+class Pull(EmbeddingLoss):
     """The cosine distance of each sample's embedding to its target's, with a count of what is asked of it.
 
     Args:
         names: (B,) which target each place of the batch has, so that a sample keeps its own in any batch.
     """
 
-    def __init__(self, names: list[int], offset: float = 0.0) -> None:
-        self.net, self.offset, self.calls = network(), offset, 0
-        self.rows_seen = torch.zeros(len(names), dtype=torch.long)
-        every = self.net(pictures(16, seed=99))
-        self.targets = every[torch.tensor(names, dtype=torch.long)]
+    net: nn.Sequential
+    rows_seen: Tensor
+    backward: list[int]
 
-    def __call__(self, pixels: Tensor, rows: Tensor) -> Tensor:
-        self.calls += 1
-        self.rows_seen.index_add_(0, rows, torch.ones_like(rows))
-        return 1 - functional.cosine_similarity(self.net(pixels), self.targets[rows]) + self.offset
+    def __init__(self, names: list[int], offset: float = 0.0) -> None:
+        net, backward, rows_seen = network(), [0], torch.zeros(len(names), dtype=torch.long)
+        targets = net(pictures(16, seed=99))[torch.tensor(names, dtype=torch.long)]
+
+        def embed(pixels: Tensor) -> Tensor:
+            backward[0] += len(pixels) if torch.is_grad_enabled() else 0
+            embedding: Tensor = net(pixels)
+            return embedding
+
+        def main(embedding: Tensor, rows: Tensor) -> Tensor:
+            rows_seen.index_add_(0, rows, torch.ones_like(rows))
+            return 1 - functional.cosine_similarity(embedding, targets[rows]) + offset
+
+        super().__init__(embed, main)
+        for name, value in (("net", net), ("rows_seen", rows_seen), ("backward", backward)):
+            object.__setattr__(self, name, value)
+
+
+def of_pixels(loss: Loss) -> EmbeddingLoss:
+    """``loss`` with the pixels themselves as the embedding."""
+    return EmbeddingLoss(
+        lambda pixels: pixels.flatten(1), lambda e, rows: loss(e.view(-1, 3, SIZE, SIZE), rows)
+    )
 
 
 def attacked(
     attack: Attack,
     count: int = 3,
     budget: Budget = BUDGETS[1],
-    loss: Callable[..., Tensor] | None = None,
+    loss: Loss | None = None,
     judge: bool = True,
 ) -> tuple[AttackResult, Tensor, Tensor]:
     """The result, the clean images and the clean loss of ``attack`` on ``count`` pictures."""
@@ -82,8 +97,15 @@ class AttackContract:
         """A small instance of the attack under test."""
         raise NotImplementedError
 
+    def budget(self, norm: str = "linf") -> Budget:
+        """A small budget in ``norm``; skips where the attack has no form for it."""
+        if norm not in self.make().norms:
+            pytest.skip(f"no form for {norm}")
+        return BUDGETS[1] if norm == "linf" else BUDGETS[4]
+
     @pytest.mark.parametrize("budget", BUDGETS, ids=lambda b: f"{b.norm}-{b.eps}")
     def test_holds_bound_and_range_and_lowers_the_loss(self, budget: Budget) -> None:
+        self.budget(budget.norm)
         result, images, clean_loss = attacked(self.make(), budget=budget)
         delta = (result.images - images).flatten(1)
         length = delta.abs().amax(1) if budget.norm == "linf" else delta.norm(dim=1)
@@ -99,6 +121,7 @@ class AttackContract:
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_eps_zero_is_the_clean_image(self, norm: str) -> None:
+        self.budget(norm)
         result, images, clean_loss = attacked(self.make(), budget=Budget(norm, 0.0))  # type: ignore[arg-type]
         assert torch.equal(result.images, images)
         torch.testing.assert_close(result.loss, clean_loss)
@@ -106,7 +129,7 @@ class AttackContract:
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_a_sample_alone_is_the_same_as_in_a_batch(self, norm: str) -> None:
-        budget = Budget(norm, 0.05 if norm == "linf" else 0.5)  # type: ignore[arg-type]
+        budget = self.budget(norm)
         images = pictures(3)
         together = self.make()(Pull([4, 5, 6]), images, budget, Streams([7, 8, 9]))
         for place in range(3):
@@ -176,22 +199,34 @@ class AttackContract:
             return pixels.square().flatten(1).sum(1) * torch.where(rows == 1, bad, 1.0)
 
         with pytest.raises(ValueError, match=r"NaN or infinite for 1 of 3 samples: \[1\]"):
-            attacked(self.make(), loss=loss)
+            attacked(self.make(), loss=of_pixels(loss))
 
     def test_counts_are_what_the_loss_saw(self) -> None:
-        loss = Pull([0, 1, 2])
-        backward = 0
-
-        def counted(pixels: Tensor, rows: Tensor) -> Tensor:
-            nonlocal backward
-            backward += len(rows) if torch.is_grad_enabled() else 0
-            return loss(pixels, rows)
-
-        attack = self.make()
-        result = attack(counted, pictures(3), BUDGETS[1], Streams([0, 1, 2]))
+        loss, attack = Pull([0, 1, 2]), self.make()
+        result = attack(loss, pictures(3), self.budget(), Streams([0, 1, 2]))
         assert result.queries.tolist() == loss.rows_seen.tolist()
-        assert int(result.gradient_evaluations.sum()) == backward
-        assert 0 < int(result.gradient_evaluations.max()) <= attack.gradient_evaluations()
+        assert int(result.gradient_evaluations.sum()) == loss.backward[0]
+        assert int(result.gradient_evaluations.max()) <= attack.gradient_evaluations()
+        assert (int(result.gradient_evaluations.max()) == 0) == (attack.needs == "values")
+        assert (int(result.image_updates.max()) == 0) == (attack.needs == "gradient")
+        assert (result.image_updates <= result.queries).all()
+
+    def test_a_closed_recommender_is_attacked_only_by_who_needs_no_gradient(self) -> None:
+        open_, attack = Pull([0, 1, 2]), self.make()
+        closed = EmbeddingLoss(open_.embed, open_.main, white_box=False)
+        if attack.needs == "gradient":
+            with pytest.raises(ValueError, match="sees the recommender's answers alone"):
+                attack(closed, pictures(3), self.budget(), Streams([0, 1, 2]))
+            return
+        found = attack(closed, pictures(3), self.budget(), Streams([0, 1, 2]))
+        expected = attack(open_, pictures(3), self.budget(), Streams([0, 1, 2]))
+        assert torch.equal(found.images, expected.images)
+
+    def test_norms_without_a_form_are_refused(self) -> None:
+        for norm in ("linf", "l2"):
+            if norm not in self.make().norms:
+                with pytest.raises(ValueError, match=f"has no form for {norm} budgets"):
+                    attacked(self.make(), budget=Budget(norm, 0.5))
 
     def test_works_where_the_caller_turned_gradients_off(self) -> None:
         expected, images, _ = attacked(self.make())

@@ -147,7 +147,7 @@ def test_random_start_fills_the_ball_and_stays_in_range() -> None:
         ({"restarts": 2, "random_start": False}, "restarts need random_start"),
         ({"first_step": 2.0}, "first_step is only used with step_rule: cosine"),
         ({"steps": 0}, "steps.* must be at least 1"),
-        ({"momentum": 1.0}, "momentum.* must be below 1"),
+        ({"momentum": 1.1}, "momentum.* must be at most 1"),
         ({"stepsize": 1}, "unknown key 'stepsize'"),
     ],
 )

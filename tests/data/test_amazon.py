@@ -126,6 +126,15 @@ BAD = [
     ("r.csv", "u1,B1,5,1\nu2,,5,1\n", ":2: user or item is empty"),
     ("r.csv", "u1,B1,5,1\nu2,B1,good,1\n", ":2: the rating is not a number"),
     ("r.csv", "u1,B1,5,1\nu2,B1,4,\n", ":2: the timestamp is not a number"),
+    (
+        "r.json",
+        json.dumps({**of_2014(*ROWS[0]), "unixReviewTime": 10**20}),
+        ":1: rating or timestamp is not a",
+    ),
+    ("r.csv", "u1,B1,5,1\nu2,B1,4,1e30\n", ":2: the timestamp is not a number"),
+    ("r.csv", "u1,B1,5,1\nu2,B1,1e400,1\n", ":2: the rating is not a number"),
+    ("r.csv", "\n\nuser,item,rating\n\nu1,B1,5\n\nu2,B1,good\n", ":7: the rating is not a number"),
+    ("r.csv", "\nuser,rating\nu1,5\n", ":2: the column item is missing"),
     ("r.csv", "u1,B1,5,1\nu2,B1,4,3,9\n", "line 2, saw 5"),
     ("r.csv", "user_id,rating,timestamp\nu1,5,1\n", ":1: the column item is missing"),
     ("r.csv", "user_id,user,item,rating\nu1,u1,B1,5\n", ":1: the column user is there twice"),
@@ -142,6 +151,17 @@ def test_bad_interactions_are_named(tmp_path: Path, name: str, text: str, words:
         read_pairs(path)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_cut_off_archive_of_ratings_is_named(tmp_path: Path, kept: float) -> None:
+    rows = "".join(f"A{n % 999},B{n % 777:09d},5.0,{n}\n" for n in range(20_000)).encode()
+    packed, path = gzip.compress(rows), tmp_path / "ratings.csv.gz"
+    path.write_bytes(packed[: int(len(packed) * kept)])
+    with pytest.raises(
+        UserError, match=r"ratings.csv.gz: the gzip stream is damaged or cut off .*fetch the file"
+    ):
+        read_pairs(path)
 
 
 def naive(

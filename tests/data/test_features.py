@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from elliot_advrec.data.features import Manifest, open_features, read_matrix
@@ -95,6 +96,31 @@ def test_elliots_folder_without_a_table_has_numbers_as_ids(tmp_path: Path) -> No
     path = folder(tmp_path)
     (tmp_path / "items.tsv").unlink()
     assert open_features(path).ids == ["0", "1", "2", "3"]
+
+
+def test_the_numbers_of_elliots_folder_are_the_ids_where_elliot_reads_it(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    (tmp_path / "features.json").write_text("of other features")
+    assert open_features(path, numbered=True).ids == ["0", "1", "2", "3"]
+
+
+def test_items_of_elliots_folder_may_be_called_anything(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    odd = ["../../x", 'a"b', "'; DROP", "é"]
+    pd.DataFrame({"item": odd, "number": range(4)}).to_csv(
+        tmp_path / "items.tsv", sep="\t", header=False, index=False
+    )
+    found = read_matrix(open_features(path), odd)
+    assert (found.values == VALUES).all()
+    assert not found.notes
+
+
+@pytest.mark.parametrize("manifest", [{"dim": 5}, {"ids": ["7", "0012", "x", "4"]}, {"ids": IDS[:3]}])
+def test_a_manifest_of_other_features_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    path = folder(tmp_path)
+    Manifest(**{"ids": IDS, "dim": 6} | manifest).save(tmp_path / "features.json")
+    with pytest.raises(UserError, match=r"features.json: the manifest is of other features: . items x ."):
+        open_features(path)
 
 
 def test_another_extractor_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import pickletools
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,51 @@ def test_opcodes_that_no_data_needs_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+NUMBERS = b"](" + b"".join(b"J" + n.to_bytes(4, "little") for n in range(1000)) + b"eq\1"
+TEXT = b"X" + (5000).to_bytes(4, "little") + b"x" * 5000 + b"q\1"
+FLOATS = b"B" + (8000).to_bytes(4, "little") + bytes(8000) + b"q\1"
+OFTEN = 3000
+HUGE = {
+    "a set of one list, often": NUMBERS + b"cbuiltins\nset\nq\2" + b"h\2h\1\x85R" * OFTEN + b".",
+    "a mapping of one list, often": b"](" + b"K\1K\2\x86" * 40 + b"eq\1cbuiltins\ndict\nq\2"
+    + b"h\2h\1\x85R" * OFTEN + b".",
+    "bytes of one text, often": TEXT + b"c_codecs\nencode\nq\2" + b"h\2h\1\x85R" * OFTEN + b".",
+    "an array of one text, often": FLOATS + b"cnumpy\ndtype\n(S'f8'\ntRq\2"
+    + (ARRAY + b"(K\1(M\xe8\3th\2\x89h\1tb") * OFTEN + b".",
+    "many empty rows": ARRAY + b"(I1\n(I1000000000\nI0\ntcnumpy\ndtype\n(S'O8'\ntRI00\n]tb.",
+    "many empty rows of rows": ARRAY + b"(I1\n(I1000000000\nI0\nI5\ntcnumpy\ndtype\n(S'O8'\ntRI00\n]tb.",
+    "many sides": ARRAY + b"(I1\n(" + b"K\1" * 500 + b"tcnumpy\ndtype\n(S'O8'\ntRI00\n](K\1etb.",
+    "a key that holds itself 2 ** 60 times": b"}K\1" + b"2\x86" * 60 + b"K\2s.",
+    "a member that holds itself 2 ** 60 times": b"\x8f(K\1" + b"2\x86" * 60 + b"\x90.",
+    "a number of too many digits": b"I" + b"9" * 100_000 + b"\n.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_small_files_that_would_unpack_to_large_ones_are_refused(name: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused):
+            load(io.BytesIO(HUGE[name]))
+        assert tracemalloc.get_traced_memory()[1] < 40 * len(HUGE[name]) + 500_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_value_that_is_there_2_to_the_60th_time_is_one_value() -> None:
+    found = load(io.BytesIO(b"K\1" + b"2\x86" * 60 + b"."))
+    for _ in range(60):
+        assert found[0] is found[1] or found == [1, 1] or found == (1, 1)
+        found = found[0]
+    assert found == 1
+
+
+def test_a_list_within_itself_ends() -> None:
+    cycle = load(io.BytesIO(b"]q\0h\0a."))
+    assert cycle[0] is cycle
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_noise_is_refused_or_plain(data: bytes) -> None:
@@ -293,6 +339,7 @@ def test_a_bad_picture_inside_is_named(tmp_path: Path) -> None:
     ("value", "words"),
     [
         ([*contents(IMAGES)[:5], 0], "counts 2 users and 0 items"),
+        ([*contents(IMAGES)[:5], 2**31 - 1], "counts 2 users and 2147483647 items in [0-9]+ bytes"),
         ([*contents(IMAGES)[:5], 1], "a user or item of its train part is out of range"),
         ([5, *contents(IMAGES)[1:]], "a int stands where a mapping or a list must"),
         ([{0: [{b"item": 1}]}, *contents(IMAGES)[1:]], "productid"),

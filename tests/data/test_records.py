@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,16 @@ def test_what_is_no_literal_is_refused_and_never_run(
     with pytest.raises(UserError, match=r"^x.json:7: the line is neither JSON nor a Python literal"):
         record(line, HERE, 7)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", [b"{'a': '" + b"\\'" * 10**6, b"{" + b"'" * (10**5 + 1), b"{'a': \"" + b"\\" * 10**6]
+)
+def test_a_text_without_an_end_is_refused_at_once(text: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(UserError, match="the line is neither JSON nor a Python literal"):
+        record(text, HERE, 1)
+    assert time.process_time() - started < 20, "as many seconds as millions of characters, not their square"
 
 
 def test_a_line_must_hold_a_mapping() -> None:

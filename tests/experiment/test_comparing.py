@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import stats
 
 from elliot_advrec.experiment.comparing import compare
 from elliot_advrec.experiment.stages import COLUMNS, Stage
+from elliot_advrec.threats.item_to_item import ItemToItem, ItemToItemConfig
 
 NONE = [1, 1, 1, 1, 1, 1, 2, 9, 9, 9]
 AT = [9, 9, 9, 9, 9, 9, 2, 1, 9, 9]
@@ -18,7 +18,7 @@ CAT = [1, 1, 1, 1, 1, 9, 9, 9, 9, 9]
 
 
 def attack(defense: str, ranks: list[int], eps: float = 0.03, rank_min: tuple[int, ...] = (1, 3)) -> Stage:
-    threat = SimpleNamespace(config=SimpleNamespace(rank_min=rank_min))
+    threat = ItemToItem(ItemToItemConfig(rank_min=rank_min))
     return Stage(
         "attack",
         f"{defense} {eps}",
@@ -38,7 +38,9 @@ def attack(defense: str, ranks: list[int], eps: float = 0.03, rank_min: tuple[in
 
 def compared(*stages: Stage, recommenders: tuple[str, ...] = ("ContentKNN",)) -> list[dict[str, Any]]:
     return compare(
-        list(stages), lambda stage: {"rank_after": np.array(stage.settings["ranks"])}, list(recommenders)
+        list(stages),
+        lambda stage: {"rank_after": np.array(stage.settings["ranks"])},
+        {"item_to_item": list(recommenders)},
     )
 
 

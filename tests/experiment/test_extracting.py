@@ -17,14 +17,17 @@ import numpy as np
 import pytest
 import torch
 from commands import Advance
+from scipy.sparse import csr_matrix
 from tiny_recipes import save, small
 
 from elliot_advrec.data.features import open_features, read_matrix
 from elliot_advrec.data.features.manifest import Manifest
+from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Store, Workspace, make_plan, run_plan
 from elliot_advrec.experiment.elliot_tables import numbers, write_tables
 from elliot_advrec.experiment.extracting import extract, weights_digest
+from elliot_advrec.experiment.feature_files import FolderTarget
 from elliot_advrec.progress import SILENT
 from elliot_advrec.recipe import Recipe, load
 
@@ -259,3 +262,57 @@ def test_a_defense_has_features_of_its_own(whole: Path, recipe: Recipe, tmp_path
     assert not np.allclose(np.load(tmp_path / "features.npy"), np.load(whole / "npy" / "features.npy"))
     with pytest.raises(UserError, match=r"the recipe has no defense 'att'; did you mean 'at'\?"):
         extract(recipe, workspace(whole / "store"), tmp_path, defense="att")
+
+
+def test_one_folder_holds_one_form(whole: Path, recipe: Recipe, tmp_path: Path) -> None:
+    """One manifest for both would give the rows of one form the items of the other."""
+    for form, other in (("npy", "elliot"), ("elliot", "npy")):
+        out = tmp_path / form
+        extract(recipe, workspace(whole / "store"), out, form=form)
+        before = listing(out)
+        with pytest.raises(UserError, match=r"features in the other form already.*name another --output"):
+            extract(recipe, workspace(whole / "store"), out, form=other)
+        assert listing(out) == before
+
+
+def test_a_recipe_without_pictures_has_nothing_to_extract(elliot: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.tsv").write_text("1\t2\t3\n1\t3\t3\n")
+    data = {"strategy": "dataset", "dataset_path": "rows.tsv"}
+    plain = {"experiment": {"dataset": "x", "data_config": data, "models": {"MostPop": {}}}}
+    path = save(plain, tmp_path / "plain.yml")
+    called = elliot("data", "extract", path, "--output", tmp_path / "out")
+    assert called.code == 2
+    assert called.err == (
+        f"error: {path}: the recipe has no pictures to extract features from; add adversarial.catalog, which "
+        "names them\n"
+    )
+
+
+def test_of_several_folds_the_first_is_written_and_said(whole: Path, recipe: Recipe, tmp_path: Path) -> None:
+    folds = {"test_splitting": {"strategy": "random_cross_validation", "folds": 2}}
+    tiny = small(
+        catalog={"source": "synthetic", "items": ITEMS, "users": 12, "size": 32},
+        extractor={"backbone": "test_efficientnet", "training": {"epochs": 1, "batch_size": 32}},
+        defenses=["none"],
+    )
+    tiny["experiment"]["splitting"] = folds
+    told, space = Told(), workspace(whole / "store")
+    folded = load(save(tiny, tmp_path / "folds.yml"))
+    extract(folded, space, tmp_path / "out", form="elliot", progress=told)
+    assert "of 2 folds, the first is written as train and test tables" in told.said
+    rows = (tmp_path / "out" / "test.tsv").read_text().splitlines()
+    assert len(rows) == space.interactions(stage(folded, "interactions")).test.nnz
+
+
+def test_ids_never_become_paths(tmp_path: Path) -> None:
+    target = FolderTarget(tmp_path, "key", 2, 3, 64, number=np.array([1, 0]))
+    with target.held():
+        assert target.begun() == 0
+        target.add(0, np.arange(6, dtype=np.float32).reshape(2, 3))
+        target.finish()
+    pairs = csr_matrix(np.ones((1, 2), np.float32))
+    held = Interactions(["../u"], pairs, None, pairs, simulated=False, notes=[])
+    write_tables(tmp_path, ["../../x", 'a"b'], held, np.array([1, 0]))
+    assert sorted(path.name for path in tmp_path.rglob("*.npy")) == ["0.npy", "1.npy"]
+    found = read_matrix(open_features(tmp_path / "features"), ["../../x", 'a"b'])
+    assert found.values.tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -265,7 +265,7 @@ def test_filters_see_every_row_though_items_vanish(tmp_path: Path) -> None:
     path.write_text(frame.to_csv(sep="\t", header=False, index=False), "utf-8")
     filters = {"strategy": "global_threshold", "threshold": "average"}
     data = {"strategy": "dataset", "dataset_path": str(path)}
-    run(plain(tmp_path, {"MostPop": None}, prefiltering=filters, data_config=data))
+    run(plain(tmp_path, {"MostPop": None}, prefiltering=filters, data_config=data, top_k=2))
     [found] = (tmp_path / "out" / "store" / "catalog").glob("*/catalog.json")
     assert sorted(json.loads(found.read_text("utf-8"))["ids"]) == ["x", "y"]
     [kept] = (tmp_path / "out" / "store" / "interactions").glob("*/interactions.npz")
@@ -305,7 +305,7 @@ def test_a_recommender_that_sees_takes_given_features(tmp_path: Path, form: str)
     [first, second] = (tmp_path / "out" / "store" / "embeddings").glob("*/embeddings.npy")
     assert not np.array_equal(np.load(first), np.load(second))  # in the order of each fold's items
     gone = (~frame[1].isin(items)).sum()
-    assert any(f"{gone} interactions with 7 items that the catalog lacks" in n for n in results["notes"])
+    assert any(f"{gone} interactions with 7 items without features" in n for n in results["notes"])
     catalogs = (tmp_path / "out" / "store" / "catalog").glob("*/catalog.json")
     for ids in (json.loads(found.read_text("utf-8"))["ids"] for found in catalogs):
         assert sorted(map(int, ids)) == items

@@ -22,10 +22,12 @@ ALL = {
     "embeddings",
     "accuracy",
     "recommender",
+    "probe",
     "attack",
     "rerank",
     "exhibits",
 }
+ATTACKED = {"attack", "rerank", "exhibits"}
 OF_EXTRACTOR = ALL - {"catalog", "interactions"}
 
 
@@ -51,6 +53,7 @@ def test_the_matrix_has_every_stage_once_and_in_order(tmp_path: Path) -> None:
         "embeddings": 3,
         "accuracy": 3,
         "recommender": 4,
+        "probe": 3,
         "attack": 12,
         "rerank": 12,
         "exhibits": 3,
@@ -92,9 +95,9 @@ CHANGES = [
     pytest.param(setting(A, "extractor", "training", "epochs", to=3), OF_EXTRACTOR, id="epochs"),
     pytest.param(setting(A, "extractor", "backbone", to="test_resnet"), OF_EXTRACTOR, id="backbone"),
     pytest.param(setting(A, "seeds", to=[2]), OF_EXTRACTOR, id="seed"),
-    pytest.param(setting(A, "precision", to="bf16"), {"attack", "rerank", "exhibits"}, id="precision"),
-    pytest.param(setting(A, "attacks", 0, "eps", to=0.06), {"attack", "rerank", "exhibits"}, id="eps"),
-    pytest.param(setting(A, "threats", 0, "pairs", to=4), {"attack", "rerank", "exhibits"}, id="pairs"),
+    pytest.param(setting(A, "precision", to="bf16"), {"probe", *ATTACKED}, id="precision"),
+    pytest.param(setting(A, "attacks", 0, "eps", to=0.06), ATTACKED, id="eps"),
+    pytest.param(setting(A, "threats", 0, "pairs", to=4), ATTACKED, id="pairs"),
     pytest.param(setting(A, "threats", 0, "rank_min", to=[1, 10]), set(), id="rank_min"),
     pytest.param(setting(A, "threats", 0, "name", to="swap"), {"exhibits"}, id="threat name"),
     pytest.param(setting("dataset", to="other"), set(), id="dataset name"),
@@ -157,10 +160,14 @@ def test_weights_count_by_their_content(tmp_path: Path) -> None:
 def test_gradient_evaluations_are_added_up_in_advance(tmp_path: Path) -> None:
     plan = planned(small(attacks=[{"preset": "pgd", "steps": 3, "eps": [0.03, 0.05]}]), tmp_path)
     accuracy = 8 * 8  # PGD-8 on the 8 test pictures
-    assert plan.gradients_missing(Store(tmp_path / "store")) == 2 * 3 * 5 + accuracy
+    probe = 8 * (32 + 2 * 4 + 1)  # on 8 pairs: without bounds, in a batch and alone, and the first one
+    assert plan.gradients_missing(Store(tmp_path / "store")) == 2 * 3 * 5 + accuracy + probe
     at = small(defenses=[{"preset": "at", "steps": 2, "training": {"epochs": 3}}])
     # 28 of 40 pictures train; FGSM takes one gradient for each of the 5 pairs.
-    assert planned(at, tmp_path).gradients_missing(Store(tmp_path / "store")) == 28 * 2 * 3 + 5 + accuracy
+    assert (
+        planned(at, tmp_path).gradients_missing(Store(tmp_path / "store"))
+        == 28 * 2 * 3 + 5 + accuracy + probe
+    )
 
 
 def test_attacks_may_be_kept_from_some_defenses(tmp_path: Path) -> None:
@@ -173,7 +180,7 @@ def test_attacks_may_be_kept_from_some_defenses(tmp_path: Path) -> None:
 def test_a_threat_without_a_recommender_that_sees_images_is_refused(tmp_path: Path) -> None:
     recipe = small()
     recipe["experiment"]["models"] = {"external.MostPop": {}}
-    with pytest.raises(UserError, match=r"no recommender of the recipe uses images; add external.ContentKNN"):
+    with pytest.raises(UserError, match=r"\(MostPop: it does not use images\); add external.ContentKNN"):
         planned(recipe, tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from pathlib import Path
 from typing import Any
@@ -244,7 +243,7 @@ def test_elliots_own_models_stand_beside_ours(results: Results, place: Path, hom
 def test_elliot_that_stops_is_one_sentence(
     results: Results, place: Path, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("elliot_advrec.hosts.handover._evaluation", lambda given: {**given, "cutoffs": [99]})
+    monkeypatch.setattr("elliot_advrec.hosts.translated.evaluation", lambda given: {**given, "cutoffs": [99]})
     with pytest.raises(
         UserError, match=r"Elliot stopped: Exception: Cutoff values must be smaller .*elliot\.log"
     ):
@@ -272,22 +271,28 @@ def test_what_a_cell_refuses_is_said_as_it_is(
         elliot.run(load(place / "recipe.yml"), place / "other", store=place / "out" / "store")
 
 
-def test_what_elliot_cannot_do_is_refused_before_anything_runs(tmp_path: Path, home: Any) -> None:
-    folds = both()
-    folds["experiment"]["splitting"] = {
-        "test_splitting": {"strategy": "random_subsampling", "test_ratio": 0.2, "folds": 3}
-    }
-    with pytest.raises(UserError, match=r"test_splitting\.folds: Elliot reports the best of 3 folds alone"):
-        elliot.run(load(save(folds, tmp_path / "folds.yml")), tmp_path / "out")
-    plain = copy.deepcopy(both())
-    plain["experiment"]["models"] = {"ContentKNN": {}}
-    with pytest.raises(UserError, match=r"no model of the recipe is this package's"):
-        elliot.run(load(save(plain, tmp_path / "plain.yml")), tmp_path / "out")
+def test_recommenders_trained_on_attacked_pictures_are_cells_too(place: Path, home: Any) -> None:
+    threat = {"preset": "item_to_item", "pairs": 5, "rank_min": [1, 3], "regimes": ["fixed", "poisoned"]}
+    made = load(save(small(threats=[threat]), place / "poisoned.yml"))
+    found = elliot.run(made, place / "poisoned", store=place / "out" / "store")
+    table = tables(place / "poisoned" / "elliot" / "performance")[10]
+    poisoned = CELL.format("none").replace("item_to_item", "item_to_item%20%28poisoned%29")
+    cells = ["ContentKNN_defense=none_seed=1", CELL.format("none"), poisoned.replace("%20", " ")]
+    assert list(table.index) == cells
+    values = {row["threat"]: row["value"] for row in found["rows"] if (row["metric"], row["k"]) == ("HR", 10)}
+    assert [values[name] for name in (None, "item_to_item", "item_to_item (poisoned)")] == pytest.approx(
+        table["HR"].tolist(), abs=1e-12
+    )
 
 
-def test_elliots_visual_models_need_what_a_recipe_of_ours_has_not(
-    results: Results, place: Path, home: Any
+def test_checks_of_a_strict_recipe_stop_a_run_that_is_written(
+    place: Path, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = recipe(VBPR={"epochs": 1, "factors": 2, "factors_d": 2})
-    with pytest.raises(UserError, match=r"'VBPR' is Elliot's own here.*write external\.VBPR"):
-        elliot.run(load(save(made, place / "vbpr.yml")), place / "vbpr", store=place / "out" / "store")
+    def refuse(found: Any, output: Path) -> None:
+        assert (output / "results.json").is_file()
+        raise UserError("a check failed")
+
+    monkeypatch.setattr(elliot, "refuse_failed", refuse)
+    made = load(save(small(strict=True), place / "strict.yml"))
+    with pytest.raises(UserError, match="a check failed"):
+        elliot.run(made, place / "strict", store=place / "out" / "store")

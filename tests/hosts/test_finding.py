@@ -10,7 +10,7 @@ import pytest
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import finding
-from elliot_advrec.hosts.finding import HOME, choose, require, search
+from elliot_advrec.hosts.finding import HOME, Choice, choose, require, search
 
 
 def clone(folder: Path, version: str | None = "0.3.1") -> Path:
@@ -34,13 +34,11 @@ def test_a_clone_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (found.folder, found.version, found.how, found.usable) == (tmp_path, "0.3.1", HOME, True)
     monkeypatch.setenv(HOME, str(tmp_path))
     assert require() == found
-    assert choose() == ("elliot", f"host: Elliot 0.3.1 in {tmp_path} (found by ELLIOT_HOME)")
-    assert choose("elliot")[1].endswith("as --host asks")
-    host, why = choose("embedded")
-    assert host == "embedded"
-    assert (
-        why
-        == f"host: embedded as --host asks; Elliot 0.3.1 in {tmp_path} (found by ELLIOT_HOME) could be used"
+    at = f"Elliot 0.3.1 in {tmp_path} (found by ELLIOT_HOME)"
+    assert choose() == Choice("elliot", f"host: {at}", True)
+    assert choose("elliot") == Choice("elliot", f"host: {at} as --host asks", True)
+    assert choose("embedded") == Choice(
+        "embedded", f"host: embedded as --host asks; {at} could be used", False
     )
 
 
@@ -62,9 +60,9 @@ def test_another_version_is_refused(
         require()
     assert str(caught.value).startswith(f"{tmp_path}: Elliot cannot be used: ")
     assert str(caught.value).endswith("use 0.3.1, or run with --host embedded")
-    host, why = choose("auto")
-    assert host == "embedded"
-    assert problem in why
+    chosen = choose("auto")
+    assert (chosen.host, chosen.notable) == ("embedded", True)
+    assert problem in chosen.why
     with pytest.raises(UserError, match=problem):
         choose("elliot")
 
@@ -93,9 +91,9 @@ def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_where_there_is_none_the_embedded_engine_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    host, why = choose()
-    assert host == "embedded"
-    assert why.startswith("host: embedded; Elliot cannot be used: there is none on the import path")
+    chosen = choose()
+    assert (chosen.host, chosen.notable) == ("embedded", False)
+    assert chosen.why.startswith("host: embedded; Elliot cannot be used: there is none on the import path")
     with pytest.raises(UserError, match=r"clone sisinflab/elliot 0\.3\.1 and set ELLIOT_HOME"):
         require()
 

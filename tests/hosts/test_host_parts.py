@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import sys
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -24,13 +25,14 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import external
 from elliot_advrec.hosts.cells import LONGEST, cell_name
-from elliot_advrec.hosts.inside.agreement import check_split, over_catalog
+from elliot_advrec.hosts.inside.agreement import over_catalog, split_apart
 from elliot_advrec.hosts.inside.fitted import Fitted
 from elliot_advrec.hosts.inside.ids import Ids, survives, typed
 from elliot_advrec.hosts.inside.lists import best_lists, stored_lists
 from elliot_advrec.hosts.inside.running import read, running
 from elliot_advrec.hosts.quiet import room
-from elliot_advrec.hosts.readback import elliots_own, read_results, replaced, result_files
+from elliot_advrec.hosts.readback import averaged, of_own, own_rows, read_results, replaced, result_files
+from elliot_advrec.hosts.suited import ElliotError
 from elliot_advrec.recommenders import RECOMMENDERS
 
 CLEAN = {"recommender": "R", "defense": "none", "threat": None, "attack": None, "seed": 1}
@@ -147,15 +149,9 @@ TRAIN, TEST = {2: {11: 3.0}, 1: {12: 2.0, 10: 5.0}}, {1: {11: 1.0}, 2: {10: 4.0}
     ],
 )
 def test_a_split_is_compared_row_by_row(train: Any, test: Any, validation: Any, message: str | None) -> None:
-    def check() -> None:
-        items = {"a": 10, "b": 11, "c": 12}
-        check_split(data(train, test, validation), ROWS, {"1": 1, "2": 2}, items, "here")
-
-    if message is None:
-        check()
-    else:
-        with pytest.raises(UserError, match=f"here: .*{message}"):
-            check()
+    items = {"a": 10, "b": 11, "c": 12}
+    apart = split_apart(data(train, test, validation), ROWS, {"1": 1, "2": 2}, items)
+    assert apart == "" if message is None else re.match(message, apart)
 
 
 def test_elliots_data_over_the_catalog_has_the_other_items_at_its_end() -> None:
@@ -220,14 +216,24 @@ def test_rows_take_elliots_value_and_another_number_is_refused() -> None:
 
 def test_elliots_own_models_have_rows_beside_every_defense() -> None:
     ours = [row(defense=d, recommender=r) for d in ("none", "at") for r in ("R", "S")]
-    own = elliots_own(["KNN"], {("KNN_neighbors=3", "HR", 5): 0.5, ("KNNX", "HR", 5): 0.1}, ours)
-    assert own == [
+    found = of_own(["KNN"], {("KNN_neighbors=3", "HR", 5): 0.5, ("KNNX", "HR", 5): 0.1})
+    assert found == {("KNN", "HR", 5): 0.5}
+    assert own_rows(["KNN"], found, [*ours, row(metric="exposure")], ["HR"]) == [
         row(defense=d, recommender="KNN", value=0.5, ci_low=None, ci_high=None) for d in ("none", "at")
     ]
     exact = {("KNN", "HR", 5): 0.7, ("KNN_2", "HR", 5): 0.5}
-    assert {each["value"] for each in elliots_own(["KNN"], exact, ours)} == {0.7}
-    with pytest.raises(UserError, match=r"lack HR@5 of its own KNN"):
-        elliots_own(["KNN"], {}, ours)
+    assert of_own(["KNN"], exact) == {("KNN", "HR", 5): 0.7}
+    with pytest.raises(ElliotError, match=r"lack its own KNN"):
+        of_own(["KNN"], {("KNNX", "HR", 5): 0.1})
+    with pytest.raises(ElliotError, match=r"lack HR@5 of its own KNN"):
+        own_rows(["KNN"], {}, ours, ["HR"])
+
+
+def test_folds_are_averaged_and_a_missing_value_stays_missing() -> None:
+    key, other, third = ("R", "HR", 5), ("R", "AUC", 5), ("S", "HR", 5)
+    found = averaged([{key: 0.5, other: None, third: 0.1}, {key: 0.25, other: 0.5}])
+    assert found == {key: 0.375, other: None, third: None}
+    assert averaged([{key: 0.1 + 0.2}]) == {key: 0.1 + 0.2}
 
 
 def listening(handler: logging.Handler) -> Any:

@@ -259,7 +259,7 @@ def test_users_are_told_of_and_metrics_may_be_written_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": ["nDGC"]}, "unknown metric 'nDGC'; did you mean 'nDCG'"),
+        ({"metrics": ["nDGC"]}, "metric 'nDGC' is not known to the embedded host; did you mean 'nDCG'"),
         ({"metrics": ["mae"]}, "metric 'mae' is Elliot's own and is not computed here; take it out"),
         ({"metrics": []}, "no metric to compute"),
         ({"cutoffs": [0]}, "cutoffs must be at least 1"),

@@ -29,14 +29,15 @@ def open_features(path: Path, *, numbered: bool = False) -> FeatureFile:
 
     Args:
         path: the file or folder.
-        numbered: a ``.npy`` without a manifest has the items '0', '1', ... as rows.
+        numbered: a ``.npy`` without a manifest has the items '0', '1', ... as rows, and the numbers of
+            Elliot's folder are ids, whatever lies beside it.
 
     Raises:
         UserError: nothing there, an unknown form, or one that cannot be read.
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        return ElliotFolder(path)
+        return ElliotFolder(path, numbered=numbered)
     existing(path, folder=False)
     suffix = path.suffix.lower()
     if suffix == ".npy":

@@ -25,13 +25,14 @@ class ElliotFolder(FeatureFile):
 
     Args:
         path: the folder.
+        numbered: the numbers are the ids, whatever lies beside the folder, as Elliot has it.
 
     Raises:
-        UserError: no such folder, no file in it, a name that is no whole number, two of the same number, or a
-            first file that is no row of numbers.
+        UserError: no such folder, no file in it, a name that is no whole number, two of the same number, a
+            first file that is no row of numbers, or a table or manifest beside it of other features.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, numbered: bool = False) -> None:
         self.path, self.notes = existing(path, folder=True), []
         number_of: dict[int, str] = {}
         for name in sorted(os.listdir(path)):
@@ -51,11 +52,10 @@ class ElliotFolder(FeatureFile):
             raise UserError("the folder is empty", where=str(path))
         numbers = sorted(number_of)
         self._files = [number_of[number] for number in numbers]
-        self.ids = self._ids(numbers)
+        self.ids = [str(number) for number in numbers]
         self.dim = len(self._row(0))
-        beside = path.parent / MANIFEST
-        if beside.is_file():
-            self.extractor = Manifest.load(beside).extractor
+        if not numbered:
+            self._named(numbers)
 
     def rows(self, index: np.ndarray) -> np.ndarray:
         """(n, dim) float32; opens a file for each."""
@@ -82,25 +82,37 @@ class ElliotFolder(FeatureFile):
             )
         return values
 
-    def _ids(self, numbers: list[int]) -> list[str]:
-        path = self.path.parent / ITEMS
-        if not path.is_file():
-            return [str(number) for number in numbers]
-        try:
-            with path.open(encoding="utf-8", newline="") as stream:
-                rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-            item_of = {int(number): item for item, number in rows}
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"cannot be read as lines of item and number ({error})", where=str(path)
-            ) from error
-        missing = [number for number in numbers if number not in item_of]
-        if missing:
-            raise UserError(
-                f"it names no item for the number {missing[0]} ({len(missing)} are missing)",
-                where=str(path),
-                remedy="it belongs to another extraction: extract again",
-            )
-        ids = [item_of[number] for number in numbers]
-        refuse_twice(ids, str(path))
-        return ids
+    def _named(self, numbers: list[int]) -> None:
+        """Take over what ``items.tsv`` and the manifest beside the folder say, where they are."""
+        items, beside = self.path.parent / ITEMS, self.path.parent / MANIFEST
+        if items.is_file():
+            self.ids = _items(items, numbers)
+        if beside.is_file():
+            manifest = Manifest.load(beside)
+            if manifest.dim != self.dim or set(manifest.ids) != set(self.ids):
+                raise UserError(
+                    f"the manifest is of other features: {len(manifest.ids)} items x {manifest.dim} numbers "
+                    f"(the folder: {len(self.ids)} x {self.dim})",
+                    where=str(beside),
+                    remedy="it belongs to another extraction: extract again",
+                )
+            self.extractor = manifest.extractor
+
+
+def _items(path: Path, numbers: list[int]) -> list[str]:
+    """The item of each number, by a table of item and number."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            item_of = {int(number): item for item, number in csv.reader(stream, delimiter="\t")}
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"cannot be read as lines of item and number ({error})", where=str(path)) from error
+    missing = [number for number in numbers if number not in item_of]
+    if missing:
+        raise UserError(
+            f"it names no item for the number {missing[0]} ({len(missing)} are missing)",
+            where=str(path),
+            remedy="it belongs to another extraction: extract again",
+        )
+    ids = [item_of[number] for number in numbers]
+    refuse_twice(ids, str(path))
+    return ids

@@ -54,8 +54,7 @@ def read_partitioned(path: Path) -> Partitioned:
     with path.open("rb") as stream:
         try:
             _header(stream)
-            held = load(stream)
-            return _checked(held)
+            return _checked(load(stream), path.stat().st_size)
         except Refused as error:
             raise UserError(
                 f"the pickle was refused: {error}",
@@ -76,17 +75,17 @@ def _header(stream: BinaryIO) -> None:
         raise ValueError(f"it is an array of {kind}, not of objects")
 
 
-def _checked(held: Any) -> Partitioned:
+def _checked(held: Any, size: int) -> Partitioned:
     if not isinstance(held, list) or len(held) != 6:
         raise ValueError(
             f"it holds a {type(held).__name__}" + (f" of {len(held)}" if hasattr(held, "__len__") else "")
         )
     users, items = int(held[4]), int(held[5])
-    if users < 1 or items < 1:
-        raise ValueError(f"it counts {users} users and {items} items")
+    if users < 1 or items < 1 or users + items > size:  # each takes a byte at the very least
+        raise ValueError(f"it counts {users} users and {items} items in {size} bytes")
     parts = {}
     for name, part in zip(PARTS, held[:3], strict=True):
-        rows = np.array([pair for pair in _pairs(part)], np.int64).reshape(-1, 2)
+        rows = np.array(list(_pairs(part)), np.int64).reshape(-1, 2)
         if len(rows) and not (rows.min() >= 0 and rows[:, 0].max() < users and rows[:, 1].max() < items):
             raise ValueError(f"a user or item of its {name} part is out of range")
         parts[name] = rows

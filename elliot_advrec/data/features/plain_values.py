@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -29,6 +30,9 @@ NAMES = {
     "collections defaultdict": MAPPING,
 }
 """The names that are given a meaning, as 'module name'; none is ever looked up."""
+MAX_SIDES = 64  # NumPy's own limit
+Spend = Callable[[int], None]
+"""Takes the number of elements or bytes that are made; raises ``Refused`` where they are too many."""
 _KINDS = re.compile(r"[<>|=]?(?:O8?|b1|\?|[iu][1248]|f[248]|c(?:8|16)|[SUV]\d{1,4})")
 
 
@@ -94,8 +98,16 @@ def of(kind: type[Any], value: Any) -> Any:
     return value
 
 
-def made(meaning: int, given: tuple[Any, ...], stream: BinaryIO) -> Any:
-    """What a call of one of the known names stands for."""
+def keys(values: list[Any]) -> list[Any]:
+    """``values``, which must be fit for keys: a tuple takes for ever to hash where it holds itself often."""
+    for value in values:
+        if not isinstance(value, str | bytes | int | float | None):
+            raise Refused(f"a {type(value).__name__} stands where a key must")
+    return values
+
+
+def made(meaning: int, given: tuple[Any, ...], stream: BinaryIO, spend: Spend) -> Any:
+    """What a call of one of the known names stands for; ``spend`` counts what it makes."""
     if meaning == RECONSTRUCT:
         return Array()
     if meaning == DTYPE:
@@ -107,31 +119,37 @@ def made(meaning: int, given: tuple[Any, ...], stream: BinaryIO) -> Any:
         kind = of(Dtype, given[0]).numpy()
         if kind.hasobject:
             raise Refused("it holds a scalar object")
-        return np.frombuffer(_bytes(given[1], stream), kind, 1)[0].item()
+        return np.frombuffer(_bytes(given[1], stream, spend), kind, 1)[0].item()
     if meaning == ENCODE:
-        return of(str, given[0]).encode("latin-1")
+        spend(len(of(str, given[0])))
+        return given[0].encode("latin-1")
     if meaning == BYTES and not given:
         return b""
     if meaning == SET:
-        return set(of(list, given[0])) if given else set()
+        spend(len(of(list, given[0])) if given else 0)
+        return set(keys(given[0])) if given else set()
     if meaning == MAPPING:
-        return dict(of(list, given[0])) if given and isinstance(given[0], list) else {}
+        pairs = given[0] if given and isinstance(given[0], list) else []
+        spend(len(pairs))
+        keys([of(tuple, pair)[0] for pair in pairs])
+        return dict(pairs)
     raise Refused("it calls what is no constructor of plain data")
 
 
-def content_of(state: tuple[Any, ...], stream: BinaryIO) -> Any:
+def content_of(state: tuple[Any, ...], stream: BinaryIO, spend: Spend) -> Any:
     """An array from its state: version, shape, dtype, column order, bytes or objects."""
     _, shape, dtype, columns, content = state
     sides = [of(int, side) for side in of(tuple, shape)]
-    if any(side < 0 for side in sides):
-        raise Refused("an array has a negative side")
+    if any(side < 0 for side in sides) or len(sides) > MAX_SIDES:
+        raise Refused(f"an array has {len(sides)} sides, or a negative one")
     kind = of(Dtype, dtype).numpy()
     if kind.hasobject:
         objects = of(list, content)
         if len(objects) != math.prod(sides):
             raise Refused(f"an array of {sides} holds {len(objects)} objects")
+        spend(sum(math.prod(sides[:depth]) for depth in range(1, len(sides))) + len(objects))
         return objects if len(sides) == 1 else _nested(objects, sides)
-    data = _bytes(content, stream)
+    data = _bytes(content, stream, spend)
     if len(data) != math.prod(sides) * kind.itemsize:
         raise Refused(f"an array of {sides} holds {len(data)} bytes")
     return np.frombuffer(data, kind).reshape(sides, order="F" if columns else "C")
@@ -147,12 +165,14 @@ def _nested(objects: list[Any], sides: list[int]) -> Any:
     ]
 
 
-def _bytes(content: Any, stream: BinaryIO) -> bytes:
+def _bytes(content: Any, stream: BinaryIO, spend: Spend) -> bytes:
     if isinstance(content, Blob):
+        spend(content.length)
         here = stream.tell()
         data = content.read(stream)
         stream.seek(here)
         return data
+    spend(len(content) if isinstance(content, str) else 0)
     return content.encode("latin-1") if isinstance(content, str) else cast(bytes, of(bytes, content))
 
 
@@ -161,6 +181,7 @@ def finished(value: Any) -> Any:
     top = [value]
     pending: list[Any] = [top]
     seen: set[int] = set()
+    lists: dict[int, tuple[tuple[Any, ...], list[Any]]] = {}  # a tuple that is there often becomes one list
     while pending:
         box = pending.pop()
         if id(box) in seen:
@@ -174,7 +195,7 @@ def finished(value: Any) -> Any:
             if isinstance(inner, tuple) and any(
                 isinstance(part, Array | list | dict | tuple) for part in inner
             ):
-                box[key] = inner = list(inner)
+                box[key] = inner = lists.setdefault(id(inner), (inner, list(inner)))[1]
             if isinstance(inner, list | dict):
                 pending.append(inner)
     return top[0]

@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from elliot_advrec.data.sources.amazon_metadata import read_labels
 from elliot_advrec.data.sources.amazon_reviews import read_pairs
+from elliot_advrec.data.sources.image_shop import ImagesConfig, ImageShop
 from elliot_advrec.data.sources.pairs import Pairs
-from elliot_advrec.data.sources.shop import ImagesConfig, ImageShop, Labels
+from elliot_advrec.data.sources.shop import Labels
 
 
 class AmazonConfig(ImagesConfig):

@@ -16,10 +16,10 @@ import numpy as np
 
 from elliot_advrec.data.images import EXTENSIONS
 from elliot_advrec.data.sources.base import existing
+from elliot_advrec.data.sources.image_shop import ImagesConfig, ImageShop
 from elliot_advrec.data.sources.pairs import Collector, Pairs
 from elliot_advrec.data.sources.pinterest_bson import documents
 from elliot_advrec.data.sources.records import lines
-from elliot_advrec.data.sources.shop import ImagesConfig, ImageShop
 from elliot_advrec.errors import UserError
 
 BOARDS, IMAGES = "subset_iccv_board_pins.bson", "subset_iccv_pin_im.bson"

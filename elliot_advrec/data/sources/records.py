@@ -19,8 +19,9 @@ MAX_LINE = 1 << 24
 """Bytes of the longest line that is read; no review comes near it, a file without line breaks does."""
 GZIP = b"\x1f\x8b"
 
-# A string literal in either quotes, or a constant that JSON spells otherwise.
-_STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+# A string literal in either quotes, or a constant that JSON spells otherwise. One without an end goes on to
+# the end of the line, which is then refused: to look for another beginning inside would take for ever.
+_STRING = r"""'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)"""
 _TOKEN = re.compile(rf"[uU]?(?:{_STRING})|\b(?:True|False|None)\b", re.DOTALL)
 # A run of strings that hold neither kind of quote nor an escape, with what stands between them.
 _PLAIN_RUN = re.compile(rf"""((?:[^'"\\]*'[^'"\\]*')+)|[^'"\\]+|{_STRING}""", re.DOTALL)

@@ -1,8 +1,7 @@
-"""What sources of real shops share: interactions and a folder of images by item id, filtered as papers do."""
+"""What sources of real shops share: interactions, filtered as papers do, and items with pictures."""
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ import pandas as pd
 from pydantic import Field
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.catalog import Catalog, FilePictures, Picture
+from elliot_advrec.data.catalog import Catalog, Picture
 from elliot_advrec.data.duplicates import MAX_DISTANCE
-from elliot_advrec.data.sources import tree
-from elliot_advrec.data.sources.base import Source, existing, split_by_id, stamp
+from elliot_advrec.data.sources.base import Source, split_by_id, stamp
 from elliot_advrec.data.sources.pairs import Pairs, frequent
 from elliot_advrec.errors import UserError
 
@@ -38,13 +36,6 @@ class ShopConfig(Config):
     duplicate_distance: int | None = Field(default=None, ge=0, le=MAX_DISTANCE)
     """Drop pictures whose perceptual hash is within this many bits (of 64) of an earlier one's; none keeps
     all."""
-
-
-class ImagesConfig(ShopConfig):
-    """Filters, and the folder that holds the images."""
-
-    images: Path
-    """Folder of images, each called by its item's id with any extension; folders inside are looked into."""
 
 
 @dataclass(frozen=True)
@@ -186,46 +177,6 @@ class Shop(Source):
 
     def _named(self) -> str:
         return str(self.files()[0])
-
-
-class ImageShop(Shop):
-    """A shop whose images lie in a folder, one or more files an item."""
-
-    config: ImagesConfig
-
-    def shown(self) -> Shown:
-        """The first file of each item, in the order of names."""
-        names = self._names
-        place: dict[str, str] = {}
-        for name in names:
-            place.setdefault(os.path.splitext(os.path.basename(name))[0], name)
-        more = len(names) - len(place)
-        note = f"{more} images are further ones of an item that has one; the first by name is used"
-        return Shown(place, (note,) if more else ())
-
-    def pictures(self, places: Sequence[str]) -> FilePictures:
-        """Files below the image folder."""
-        return FilePictures(self._root, places)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Settings, and name, size and modification time of every file and image."""
-        digest = [str(self._root), len(self._names), tree.digest(self._root, self._names)]
-        return {**super().fingerprint(), "pictures": digest}
-
-    @property
-    def _root(self) -> Path:
-        return existing(self.resolve(self.config.images), folder=True)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        found = tree.walk(self._root)
-        if not found.names:
-            raise UserError(
-                f"the folder holds no picture ({found.ignored} other files)",
-                where=str(self._root),
-                remedy="name each image by its item's id, such as B000123456.jpg",
-            )
-        return found.names
 
 
 def _imageless(pairs: Pairs, wanted: np.ndarray, pictured: np.ndarray) -> list[str]:

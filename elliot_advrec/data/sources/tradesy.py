@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from elliot_advrec.data.sources.image_shop import ImagesConfig, ImageShop
 from elliot_advrec.data.sources.pairs import Collector, Pairs
 from elliot_advrec.data.sources.records import records
-from elliot_advrec.data.sources.shop import ImagesConfig, ImageShop
 from elliot_advrec.errors import UserError, nearest
 
 LISTS = ("bought", "want", "selling", "sold")

@@ -11,25 +11,21 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.errors import UserError
-
-REMEDY = "run it with 'elliot run --host elliot', which hands Elliot the rows that are left here"
 
 
-def check_split(
-    data: Any, interactions: Interactions, users: Mapping[str, Any], items: Mapping[str, Any], where: str
-) -> None:
-    """Refuse to hand Elliot lists that were made for another split than its own.
+def split_apart(
+    data: Any, interactions: Interactions, users: Mapping[str, Any], items: Mapping[str, Any]
+) -> str:
+    """How Elliot's split differs from the one that lists were made with; empty where it does not.
 
     Args:
         data: Elliot's ``DataSet``.
         interactions: what our engine trained and judged on.
         users: our id -> Elliot's, all of ``interactions.users``.
         items: our id -> Elliot's, in the order of the columns.
-        where: the recipe, for messages.
 
-    Raises:
-        UserError: a part has other users, items or ratings.
+    Returns:
+        The first part that has other users, items or ratings, as one phrase.
     """
     row = {users[name]: number for number, name in enumerate(interactions.users)}
     column = {item: number for number, item in enumerate(items.values())}
@@ -37,18 +33,17 @@ def check_split(
     for part, ratings in held.items():
         ours = getattr(interactions, part)
         if (ours is None) != (ratings is None):
-            raise UserError(f"only one of Elliot and this package has a {part} part", where=where)
+            return f"only one of Elliot and this package has a {part} part"
         if ours is None:
             continue
         theirs = matrix(ratings, row, column, ours.shape)
         rows = sum(map(len, ratings.values()))
         if theirs is None or theirs.nnz != ours.nnz or _differ(theirs, ours):
-            raise UserError(
+            return (
                 f"Elliot's {part} part ({rows} rows) is not the one that the cells were made with"
-                f" ({ours.nnz} rows)",
-                where=where,
-                remedy=REMEDY,
+                f" ({ours.nnz} rows)"
             )
+    return ""
 
 
 def matrix(

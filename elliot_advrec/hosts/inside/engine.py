@@ -20,26 +20,26 @@ class Engine:
     """A plan of ours that is finished as far as the cells of one Elliot recipe need it.
 
     Attributes:
-        cells: cell -> the stage that ranks it.
+        cells: cell -> the stages that rank it, one a fold.
         workspace: where the stages' results are.
         ids: what the recipe's files call users and items.
     """
 
-    cells: dict[str, Stage]
+    cells: dict[str, list[Stage]]
     workspace: Workspace
     ids: Ids
 
-    def cell(self, name: str, where: str) -> Stage:
-        """The stage of a cell; the bare name of a recommender is its clean, undefended one, first seed.
+    def cell(self, name: str, where: str) -> list[Stage]:
+        """The stages of a cell; the bare name of a recommender is its clean, undefended one, first seed.
 
         Raises:
             UserError: no such cell.
         """
         if name in self.cells:
             return self.cells[name]
-        for stage in self.cells.values():
-            if stage.tags["recommender"] == name and stage.kind == "recommender":
-                return stage
+        for stages in self.cells.values():
+            if stages[0].tags["recommender"] == name and stages[0].kind == "recommender":
+                return stages
         raise UserError(f"the recipe has no cell '{name}'", where=where, remedy=nearest(name, self.cells))
 
     def interactions(self, stage: Stage) -> Interactions:
@@ -67,7 +67,7 @@ def open_engine(recipe: Running, progress: Progress) -> Engine:
     plan = make_plan(ours, device.type)
     known = Engine(cells(plan), Workspace(Store(store), device, ours.adversarial.workers), ids)
     wanted = [known.cell(name, recipe.where(f"models.external.{name}")) for name in recipe.externals()]
-    needed = {stage.key for cell in wanted for stage in (cell, *ancestors(cell))}
+    needed = {stage.key for cell in wanted for fold in cell for stage in (fold, *ancestors(fold))}
     run_plan(Plan(tuple(s for s in plan.stages if s.key in needed), len(wanted)), known.workspace, progress)
     return known
 

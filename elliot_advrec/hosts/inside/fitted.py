@@ -46,8 +46,7 @@ def make_fitted(name: str, recipe: Running) -> Callable[..., Fitted]:
 class Fitted:
     """One recommender with one set of settings, on one split of Elliot's.
 
-    As every model of Elliot it ranks the items with training rows, and equal scores go by the order of the
-    feature file, or Elliot's own where there is none.
+    As every model of Elliot it ranks the items with training rows; equal scores go by Elliot's own order.
 
     Args:
         name: what the recipe calls it.
@@ -55,7 +54,8 @@ class Fitted:
         data: Elliot's ``DataSet``.
         config: Elliot's namespace of the experiment.
         params: Elliot's namespace of the model's section; ``features`` names a file or folder of item
-            features, relative to the recipe, see ``data.features``.
+            features, relative to the recipe, see ``data.features``. Absent: the folder that Elliot's
+            ``side_information`` names, as for Elliot's own visual models.
         folder: the recipe's.
         where: the section, for messages.
 
@@ -76,14 +76,15 @@ class Fitted:
         repeatable()
         self.data, self._config, self._kind, self._where = data, config, kind, where
         given = {key: value for key, value in vars(params).items() if key not in _WRITTEN}
+        features = given.get("features") or _side_information(data)
         settings = {key: value for key, value in given.items() if key not in OURS}
         self._recommender = kind(validate(kind.config_class, settings, where))
         self._recommender.context = FitContext(selection=_selection(config, params.meta))
         self._seed = int(given.get("seed", 42))
         self.name = _label(name, {key: value for key, value in given.items() if key != "meta"})
-        self._order, self._features = self._columns(given.get("features"), folder)
-        self._item = np.empty(len(self._order), dtype=object)
-        self._item[:] = [data.private_items[int(place)] for place in self._order]
+        self._item = np.empty(data.num_items, dtype=object)
+        self._item[:] = [data.private_items[place] for place in range(data.num_items)]
+        self._features = self._read(features, folder)
 
     def train(self) -> None:
         """Fit on Elliot's training part.
@@ -121,40 +122,35 @@ class Fitted:
     def _ranked(self, mask: np.ndarray, k: int) -> Lists:
         found: Lists = {}
         users = list(self.data.private_users.values())
-        step = max(1, BLOCK // max(1, len(self._order)))
+        step = max(1, BLOCK // max(1, len(self._item)))
         for start in range(0, len(users), step):
             block = np.arange(start, min(start + step, len(users)))
             scores = self._recommender.scores(block)
-            found |= best_lists(
-                scores, mask[block][:, self._order], users[start : start + step], self._item, k
-            )
+            found |= best_lists(scores, mask[block], users[start : start + step], self._item, k)
         return found
 
-    def _columns(self, features: Any, folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
-        """(N,) int64 Elliot's private number of each column, and (N, D) their features."""
-        names = [str(self.data.private_items[place]) for place in range(self.data.num_items)]
+    def _read(self, features: Any, folder: Path) -> np.ndarray | None:
+        """(N, D) features of Elliot's items in its order; None where none are named."""
         if features is None:
-            return np.arange(len(names)), None
+            return None
+        names = [str(item) for item in self._item]
         file = open_features(folder / str(features))
-        place = {name: number for number, name in enumerate(names)}
-        wanted = [item for item in file.ids if item in place] or names
-        read = read_matrix(file, wanted)
-        for note in read.notes:
-            Telling().say(note)
-        order = np.fromiter((place[item] for item in wanted), np.int64, len(wanted))
-        if len(order) < len(names):
-            first = names[int(np.flatnonzero(~np.isin(np.arange(len(names)), order))[0])]
+        there = set(file.ids)
+        missing = [name for name in names if name not in there]
+        if missing and len(missing) < len(names):
             raise UserError(
-                f"{len(names) - len(order)} of {len(names)} items with training rows have no features"
-                f" (first: '{first}')",
+                f"{len(missing)} of {len(names)} items with training rows have no features"
+                f" (first: '{missing[0]}')",
                 where=str(file.path),
                 remedy="extract them, or take the items' rows out of the data",
             )
-        return order, np.asarray(read.values)
+        read = read_matrix(file, names)
+        for note in read.notes:
+            Telling().say(note)
+        return np.asarray(read.values)
 
     def _interactions(self) -> Interactions:
-        data = self.data
-        column = {item: number for number, item in enumerate(self._item.tolist())}
+        data, column = self.data, self.data.public_items
         shape = (data.num_users, len(column))
         parts = []
         for ratings in (data.train_dict, data.get_validation(), data.get_test()):
@@ -170,6 +166,12 @@ class Fitted:
 
 _WRITTEN = ("name", "best_iteration")
 """What Elliot itself writes into the namespace of a model."""
+
+
+def _side_information(data: Any) -> str | None:
+    """The folder of Elliot's ``VisualAttribute`` loader, where the recipe has one."""
+    side = getattr(getattr(data, "side_information", None), "VisualAttributes", None)
+    return getattr(side, "visual_feature_folder_path", None)
 
 
 def _only(rated: dict[Any, float], column: dict[Any, int]) -> dict[Any, float]:

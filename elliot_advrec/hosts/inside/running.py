@@ -12,6 +12,16 @@ import yaml
 from elliot_advrec.errors import UserError
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without the tag that Elliot's logging adds to PyYAML's own loader: it would read any text
+    with a ``${VARIABLE}`` as its log."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to configure a loader
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.startswith("tag:yaml.org,2002:")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 @dataclass(frozen=True)
 class Running:
     """A recipe as Elliot reads it.
@@ -63,7 +73,7 @@ def read(path: Path) -> Running:
         UserError: it cannot be read, or is none.
     """
     try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
+        tree = yaml.load(path.read_text("utf-8"), _Loader)
         experiment = tree["experiment"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"is no recipe that can be read ({error})", where=str(path)) from error

@@ -9,10 +9,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.recommenders.base import check_embeddings, check_width, last_of_each
 from elliot_advrec.recommenders.bpr.features import as_tensor
+from elliot_advrec.recommenders.bpr.fold_in import learn_users
 from elliot_advrec.recommenders.bpr.network import Network
 from elliot_advrec.recommenders.bpr.pairwise import PairwiseRecommender, on_cpu
 from elliot_advrec.recommenders.bpr.products import rowwise
@@ -34,6 +37,11 @@ class FactorNetwork(Network):
     """
 
     width: int | None = None
+
+    @property
+    @abstractmethod
+    def user_penalty(self) -> float:
+        """L2 penalty of a user's factors in each of its triples: half of it times their squared length."""
 
     @abstractmethod
     def user_side(self) -> Tensor:
@@ -98,6 +106,22 @@ class FactorRecommender(PairwiseRecommender):
             side = self._learned.item_side(places, as_tensor(np.ascontiguousarray(new)))
             changed._items, changed._bias = self._items.clone(), self._bias.clone()
             changed._items[:, places], changed._bias[places] = side.factors.t(), side.bias
+        return changed
+
+    def fold_in(
+        self, profiles: csr_matrix, interactions: Interactions, *, seed: int = 42
+    ) -> FactorRecommender:
+        changed = copy(self)
+        changed._users = learn_users(
+            profiles,
+            interactions,
+            self._items.t().contiguous(),
+            self._bias,
+            self.config,
+            self.optimiser,
+            self._learned.user_penalty,
+            seed,
+        )
         return changed
 
     def user_factors(self) -> np.ndarray:

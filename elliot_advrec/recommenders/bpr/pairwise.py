@@ -58,6 +58,7 @@ class PairwiseRecommender(Recommender):
             "recommender": type(self).__name__,
             "config": self.config.model_dump(mode="json"),
             "selection": asdict(self.context.selection),
+            "known_only": self.context.known_only,
             "seed": seed,
             "device": place.type,
             **({} if self.context.folder is None else self._learned_from(interactions, embeddings)),
@@ -74,6 +75,8 @@ class PairwiseRecommender(Recommender):
                 batch=self.config.batch_eval,
                 relevance_threshold=selection.relevance_threshold,
                 metrics=selection.metrics,
+                items=interactions.trained() if self.context.known_only else None,
+                candidates=interactions.validation_candidates,
             )
             return {f"{metric}@{cutoff}": found.value(metric, cutoff) for metric, cutoff in found}
 
@@ -94,10 +97,11 @@ class PairwiseRecommender(Recommender):
     def _learned_from(self, interactions: Interactions, embeddings: np.ndarray | None) -> dict[str, str]:
         """Digests of all data that decide the training."""
         train = interactions.train
-        held = interactions.validation
+        held, ranked = interactions.validation, interactions.validation_candidates
         parts = {
             "interactions": [train.indptr, train.indices],
             "validation": [None] if held is None else [held.indptr, held.indices, held.data],
+            "validation_candidates": [None] if ranked is None else [ranked.indptr, ranked.indices],
             "embeddings": [embeddings],
             "categories": [self.context.categories],
         }

@@ -13,6 +13,7 @@ import torch
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.progress import Advance
+from elliot_advrec.recommenders.base import DivergedError
 from elliot_advrec.recommenders.bpr.config import BPRConfig
 from elliot_advrec.recommenders.bpr.history import Epoch, History
 from elliot_advrec.recommenders.bpr.network import Network
@@ -162,8 +163,8 @@ class Trainer:
         measured = self.measure() if validated and self.measure is not None else {}
         return Epoch(number + 1, loss, seconds, measured, validated)
 
-    def _diverged(self, epoch: int) -> UserError:
-        return UserError(
+    def _diverged(self, epoch: int) -> DivergedError:
+        return DivergedError(
             f"the training of {self.name} is no longer finite in epoch {epoch}",
             where=f"{self.name}: lr",
             remedy=f"lower `lr` (now {self.config.lr:g})",

@@ -60,7 +60,11 @@ def run_experiment(config_path: str = "") -> None:
     config = SimpleNamespace(**{**tree, "evaluation": evaluation})
     for key in ("path_output_rec_result", "path_output_rec_weight", "path_output_rec_performance"):
         setattr(config, key, tree[key].format(tree["dataset"]))
-    data = _data(tree)
+    folds = _data(tree)
+    for side in tree["data_config"].get("side_information", []):
+        named = SimpleNamespace(visual_feature_folder_path=side["visual_features"])
+        for data in (data for fold in folds for data in fold):
+            data.side_information = SimpleNamespace(VisualAttributes=named)
     results = {}
     for key, settings in tree["models"].items():
         LOGGERS[key] = logging.getLogger(key)
@@ -76,9 +80,17 @@ def run_experiment(config_path: str = "") -> None:
             kind = getattr(importlib.import_module("elliot.recommender"), key)
         given = dict(settings or {})
         meta = SimpleNamespace(**given.pop("meta", {}))
-        model = kind(data=data, config=config, params=SimpleNamespace(**given, meta=meta))
-        model.train()
-        results[model.name] = model.results
+        best = -1.0
+        for fold in folds:
+            found = []
+            for data in fold:
+                model = kind(data=data, config=config, params=SimpleNamespace(**given, meta=meta))
+                model.train()
+                found.append(model.results)
+            average = _average(found)
+            first = evaluation.cutoffs[0], evaluation.simple_metrics[0]
+            if (value := average[first[0]]["val_results"][first[1]]) > best:
+                best, results[model.name] = value, average
     for k in evaluation.cutoffs:
         table = pd.DataFrame.from_dict(
             {name: each[k]["test_results"] for name, each in results.items()}, "index"
@@ -89,26 +101,40 @@ def run_experiment(config_path: str = "") -> None:
         table.to_csv(Path(config.path_output_rec_performance) / name, sep="\t", index=False)
 
 
-def _data(tree: Any) -> DataSet:
+def _average(results: Any) -> Any:
+    """Validation folds as one, of which Elliot reports the means; of test folds it keeps the best."""
+    return {
+        k: {
+            part: {name: float(np.mean([each[k][part][name] for each in results])) for name in values}
+            for part, values in results[0][k].items()
+        }
+        for k in results[0]
+    }
+
+
+def _data(tree: Any) -> list[list[DataSet]]:
     """Split by this package's own rules: that they are Elliot's is tested elsewhere."""
     from elliot_advrec.data.prefilters import Prefilter, prefilter
-    from elliot_advrec.data.splits import Splitting, split
+    from elliot_advrec.data.splits import Splitting, split_folds
 
-    given = {k: v.format(tree["dataset"]) for k, v in tree["data_config"].items()}
+    given = {k: v.format(tree["dataset"]) for k, v in tree["data_config"].items() if isinstance(v, str)}
     if given["strategy"] == "fixed":
         parts = [_read(given[f"{name}_path"]) if f"{name}_path" in given else None for name in PARTS]
-        return DataSet(*parts)
+        return [[DataSet(*parts)]]
     rows = pd.read_csv(given["dataset_path"], sep="\t", header=None, names=NAMES)
     named = rows.rename(columns={"userId": "user", "itemId": "item"}).astype({"user": str})
     filters = [Prefilter.model_validate(one) for one in tree.get("prefiltering", [])]
     kept = prefilter(named, filters, [])
-    made = split(kept, Splitting.model_validate(tree["splitting"]), seed=tree.get("random_seed", 42))
+    whole = split_folds(kept, Splitting.model_validate(tree["splitting"]), seed=tree.get("random_seed", 42))
     kind, back = rows["userId"].dtype, {"user": "userId", "item": "itemId"}
-    parts = [
-        None if x is None else x.astype({"user": kind}).rename(columns=back)
-        for x in (made.train, made.validation, made.test)
+
+    def named_back(table: Any) -> Any:
+        return None if table is None else table.astype({"user": kind}).rename(columns=back)
+
+    return [
+        [DataSet(*(named_back(table) for table in (one.train, one.validation, one.test))) for one in fold]
+        for fold in whole
     ]
-    return DataSet(*parts)
 
 
 PARTS = ("train", "validation", "test")

@@ -1,0 +1,56 @@
+"""Result rows of an attack, counted from what it left of each pair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from elliot_advrec.threats import Threat
+from elliot_advrec.threats.rows import mean_row, rate_row
+
+SIZES = ("ssim", "psnr", "linf", "l2")
+"""Of the perturbation as 8-bit files hold it."""
+SPENT = ("gradient_evaluations", "queries")
+MOMENTS = {"success_rate": "after", "success_rate_8bit": "after_8bit", "success_rate_clean": "before"}
+
+
+def attack_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Success by each rule of the threat, what else it measures, and what pictures and attack cost."""
+    return [
+        *success_rows(threat, pairs),
+        *threat.rows(pairs),
+        # SSIM cannot exceed 1, whatever Student's t says of its mean.
+        *(mean_row(metric, pairs[metric], high=1.0 if metric == "ssim" else math.inf) for metric in SIZES),
+        *(mean_row(metric, pairs[metric]) for metric in SPENT if metric in pairs),
+        *_upload_rows(pairs),
+    ]
+
+
+def success_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Success rates of the float and the 8-bit picture, and of the untouched one, by each rule."""
+    found: list[dict[str, Any]] = []
+    by_moment = {metric: threat.successes(pairs, moment) for metric, moment in MOMENTS.items()}  # type: ignore[arg-type]
+    for rules in zip(*by_moment.values(), strict=True):
+        found += [
+            rate_row(metric, rule.met, **rule.columns)
+            for metric, rule in zip(by_moment, rules, strict=True)
+            if len(rule.met)
+        ]
+    return found
+
+
+def _upload_rows(pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Of attacks that upload pictures: how many, and whether and when a shop that looks raises an alarm."""
+    until = pairs.get("queries_until_detected")
+    if until is None:
+        return []
+    raised = np.isfinite(until)
+    median = float(np.median(until[raised])) if raised.any() else None
+    return [
+        mean_row("image_updates", pairs["image_updates"]),
+        rate_row("detected_accounts", raised),
+        {"metric": "median_queries_until_detected", "value": median, "n": int(raised.sum())},
+    ]

@@ -1,0 +1,44 @@
+"""How much of the lists the items take up that a threat is about (CHR@k), untouched and attacked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.experiment.stages import Stage, row
+from elliot_advrec.experiment.staging import scene
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.metrics.exposure import category_hits
+from elliot_advrec.metrics.significance import wilcoxon
+from elliot_advrec.recommenders import Recommender
+from elliot_advrec.threats.rows import mean_row
+
+
+def exposure_rows(
+    workspace: Workspace, stage: Stage, recommender: Recommender, interactions: Interactions
+) -> list[dict[str, Any]]:
+    """CHR rows of a stage that ranks the attacked catalog; none where the threat names no items.
+
+    Args:
+        stage: needs ``recommender`` (the untouched one) and ``attack``.
+        recommender: over the attacked catalog.
+    """
+    exposed = stage.parts["threat"].exposed(scene(workspace, stage.needs["attack"]))
+    if exposed is None:
+        return []
+    fitted, cutoffs = stage.needs["recommender"], stage.parts["evaluation"].cutoffs
+    known_only = stage.parts["known_only"]
+    before, after = (
+        category_hits(each, interactions, exposed, cutoffs, known_only=known_only)
+        for each in (workspace.recommender(fitted), recommender)
+    )
+    found: list[dict[str, Any]] = []
+    for key, moved in after.items():
+        metric, k = key
+        still = before[key].values
+        found += [
+            mean_row(metric, moved.values, k=k),
+            mean_row(f"{metric}_clean", still, k=k),
+            row(f"{metric}_p_value", wilcoxon(moved.values, still).p, k=k, n=len(still)),
+        ]
+    return found
