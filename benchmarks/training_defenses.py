@@ -1,7 +1,7 @@
 """Training defenses: what each costs and what it withstands, beside adversarial training with PGD-8.
 
     OMP_NUM_THREADS=1 python benchmarks/training_defenses.py
-    OMP_NUM_THREADS=1 python benchmarks/training_defenses.py --seeds 1 --only "PGD-8 AT" "free, m 4"
+    OMP_NUM_THREADS=1 python benchmarks/training_defenses.py --seeds 1 --only "free, m 4"
 
 The settings are those of ``recipes/quickstart.yml`` (drawn garments, a narrow MobileNetV2, PGD-8 at eps 0.03
 with its warm-up); each seed trains a clean extractor and then every contender from its weights.
@@ -137,7 +137,7 @@ def _measure(ours: Adversarial, seed: int, options: argparse.Namespace, folder: 
     precision = resolve_precision(options.precision, "cpu")
     clean = Extractor(ours.extractor, catalog.categories, catalog.attribute_names, ours.size, seed=seed)
     for spec in ours.defenses:
-        if options.only and spec.name not in (*options.only, UNDEFENDED):
+        if options.only and spec.name not in (*options.only, UNDEFENDED, REFERENCE):
             continue
         defense = None if spec.name == UNDEFENDED else DEFENSES.get(spec.kind)(spec.config)
         training = ours.extractor.training if defense is None else defense.training(ours.extractor.training)
@@ -247,7 +247,9 @@ def main() -> None:
         help="of every adversary's gradients",
     )
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once, each in a process of its own")
-    parser.add_argument("--only", nargs="+", help="contenders; all of them when absent")
+    parser.add_argument(
+        "--only", nargs="+", choices=CONTENDERS, help="contenders beside the reference; all when absent"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON and the Markdown")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")

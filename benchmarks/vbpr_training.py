@@ -371,14 +371,15 @@ def table(found: dict[str, Any]) -> str:
         ]
         for name, row in result["rows"].items():
             pace = f"{row['median']:.3f} ({min(row['seconds']):.3f}, {max(row['seconds']):.3f})"
-            quality, gain = ", ".join(f"{value:.4f}" for value in row["ndcg"]), row["ours_is_better"]
+            quality, gain = ", ".join(f"{value:.4f}" for value in row["ndcg"]), row.get("ours_is_better")
             # Of Elliot, fewer epochs are timed: its lists are not to be compared there.
-            same = name != "ours" and row["epochs"] == result["rows"]["ours"]["epochs"]
-            said = f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] | {gain['p']:.2g}"
+            said = " | "
+            if gain and name != "ours" and row["epochs"] == result["rows"]["ours"]["epochs"]:
+                said = f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] | {gain['p']:.2g}"
             lines.append(
                 f"| {name} | {row['epochs']} | {pace} | {row['times_ours']:.1f} | "
                 f"{row['times_ours_best']:.1f} | {min(row['processor']):.3f} | "
-                f"{row['times_ours_processor']:.1f} | {quality} | {said if same else ' | '} |"
+                f"{row['times_ours_processor']:.1f} | {quality} | {said} |"
             )
         lines.append("")
     return "\n".join(lines)

@@ -128,8 +128,8 @@ def ratings(users: int = 8, each: int = 4) -> list[tuple[Any, ...]]:
 
 
 BAD_INTERACTIONS = [
-    pytest.param("user\titem\nu1\ti1\n", "missing column 'rating'", id="missing column"),
-    pytest.param("u1\ti1\n", "2 columns", id="two columns"),
+    pytest.param("user\trating\nu1\t3\n", "missing column 'item'", id="missing column"),
+    pytest.param("u1\n", "1 column", id="one column"),
     pytest.param(tsv(*ratings(), ("u1", ITEMS[0], "nan", 3)), "rating 'nan' is not a number", id="NaN"),
     pytest.param(tsv(*ratings(), ("", ITEMS[0], 5, 3)), "line 33: no user", id="no user"),
     pytest.param(tsv(*ratings(), ("u1", ITEMS[0])), "line 33: 2 columns where", id="ragged"),

@@ -88,7 +88,7 @@ def test_a_missing_recipe_and_a_bad_option_are_refused(refused: Refused, tmp_pat
     recipe = save(small(), tmp_path / "recipe.yml")
     assert str(tmp_path / "none.yml") in refused("run", tmp_path / "none.yml")
     assert "did you mean" in refused("check", recipe, "--set", "adversarial.sede=1")
-    assert "known: small" in refused("check", recipe, "--preset", "smal")
+    assert "did you mean 'small'?" in refused("check", recipe, "--preset", "smal")
     assert "use auto, cpu, cuda or cuda:N" in refused(
         "run", recipe, "--device", "gpu", "-o", tmp_path / "out"
     )

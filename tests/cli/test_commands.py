@@ -112,8 +112,8 @@ def test_check_runs_nothing_and_leaves_nothing(
     called = elliot("check", recipe)
     assert (called.code, called.err) == (0, "")
     assert "1 cells" in called.out
-    # FGSM on 5 pairs, and PGD-8 on the 8 test pictures.
-    assert "image-gradient evaluations to do, at most: 69" in called.out
+    # FGSM on 5 pairs, PGD-8 on the 8 test pictures, and 41 gradients for each of the 8 pairs of the probe.
+    assert "image-gradient evaluations to do, at most: 397" in called.out
     assert listing(tmp_path) == before
 
 
