@@ -18,7 +18,8 @@ def merge(base: Node, over: Node) -> Node:
     """``over`` laid over ``base``: mappings key by key, all else replaced.
 
     A mapping over a list changes entries of the list: ``"*"`` each of them, another key the entries of that
-    name. A key of an overlay that ends in ``?`` changes an existing key, and waits for ``settle`` otherwise.
+    name, and neither makes a list where there is none. A key of an overlay that ends in ``?`` changes an
+    existing key, and waits for ``settle`` otherwise.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict):
         return Node([_entry(entry, over) for entry in base.value], base.origin)
@@ -30,8 +31,14 @@ def merge(base: Node, over: Node) -> Node:
     for key, child in over.items():
         bare = key.removesuffix("?")
         place = bare if child.origin.overlay and bare in merged else key
+        if place not in merged and _of_every_entry(child):
+            continue  # there is no list
         merged[place] = merge(merged[place], child) if place in merged else child
     return Node(merged, base.origin)
+
+
+def _of_every_entry(node: Node) -> bool:
+    return node.origin.overlay and isinstance(node.value, dict) and EVERY in node.value
 
 
 def settle(settings: Node, known: Collection[str]) -> Node:
