@@ -121,7 +121,7 @@ def check(
 ) -> None:
     """Validate RECIPE, resolve its presets, print the plan and who would run it; run nothing."""
     from elliot_advrec.experiment import Store, make_plan, resolve_device
-    from elliot_advrec.hosts import embedded
+    from elliot_advrec.hosts import dispatch, embedded
     from elliot_advrec.hosts.finding import choose
     from elliot_advrec.recipe import load
 
@@ -131,7 +131,7 @@ def check(
         return
     chosen = choose(host, loaded)
     target = resolve_device(device or loaded.adversarial.device)
-    plan = make_plan(loaded, target.type)
+    plan = make_plan(dispatch.planned(loaded, chosen.host), target.type)
     kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
     table = Table("stage", "in the store", "gradient evaluations", title=f"{loaded.name}: {plan.cells} cells")
     table.columns[2].justify = "right"

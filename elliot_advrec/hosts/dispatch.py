@@ -12,6 +12,19 @@ from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
 
+def planned(recipe: Recipe, host: str) -> Recipe:
+    """The recipe whose plan a host runs.
+
+    Args:
+        recipe: as it was loaded.
+        host: ``elliot`` or ``embedded``.
+
+    Raises:
+        UserError: the data cannot be found.
+    """
+    return elliot.worked(recipe) if host == "elliot" else recipe
+
+
 def run(
     recipe: Recipe,
     output: Path,

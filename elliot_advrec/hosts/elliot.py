@@ -79,9 +79,8 @@ def run(
     check_suited(recipe)
     target = resolve_device(device or recipe.adversarial.device)
     repeatable()
+    plan = make_plan(worked(recipe), target.type)
     check_writable(output)
-    ours = _ours(recipe)
-    plan = make_plan(listing(ours), target.type)
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
     finished = run_plan(plan, workspace, progress)
     own = [model.name for model in own_of(recipe)]
@@ -96,7 +95,7 @@ def run(
         measured = evaluate(found, written)
         each.append(measured | of_own(own, measured))
     measured = averaged(each)
-    results, arrays = collect(ours, finished, workspace)
+    results, arrays = collect(_ours(recipe), finished, workspace)
     metrics = recipe.experiment.evaluation.simple_metrics
     rows, largest = replaced(results["rows"], measured, metrics)
     results |= {"rows": rows + own_rows(own, measured, rows, metrics), "recipe": recipe.resolved()}
@@ -148,6 +147,15 @@ def evaluate(found: Search, handed: Handed) -> Measured:
             "Elliot wrote no results", where=str(handed.performance), remedy=f"see {handed.log}"
         )
     return read_results(written)
+
+
+def worked(recipe: Recipe) -> Recipe:
+    """The recipe that our engine works through for Elliot: its lists are all kept, for Elliot asks for them.
+
+    Raises:
+        UserError: the data cannot be found.
+    """
+    return listing(_ours(recipe))
 
 
 def _ours(recipe: Recipe) -> Recipe:

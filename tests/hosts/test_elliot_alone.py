@@ -78,6 +78,26 @@ def test_the_features_are_those_of_elliots_side_information(
     assert found.loc[name, "HR"] > 0
 
 
+def test_items_that_are_only_held_out_count_in_both_hosts(home: Any, tmp_path: Path) -> None:
+    """Their places in the tables of factors decide all first values that are drawn after them."""
+    experiment = recipe(tmp_path, {"external.VBPR": VBPR})
+    table = rows().drop(columns="time")
+    held = table.groupby("user").cumcount() < 2
+    last = table["item"] == 39
+    table[~held & ~last].to_csv(tmp_path / "train.tsv", sep="\t", index=False, header=False)
+    table[held | last].to_csv(tmp_path / "test.tsv", sep="\t", index=False, header=False)
+    data = experiment["data_config"]
+    sides = data["side_information"]
+    paths = {f"{part}_path": str(tmp_path / f"{part}.tsv") for part in ("train", "test")}
+    experiment["data_config"] = {"strategy": "fixed", **paths, "side_information": sides}
+    del experiment["splitting"]
+    found = alone(home, tmp_path, experiment)
+    ours = embedded.run(load(save({"experiment": experiment}, tmp_path / "ours.yml")), tmp_path / "out")
+    values = {row["metric"]: row["value"] for row in ours["rows"] if row["k"] == 5}
+    for metric in ("nDCG", "HR"):
+        assert found[metric].iloc[0] == pytest.approx(values[metric], abs=1e-9)
+
+
 def test_elliots_folds_and_its_search_fit_a_recommender_each(home: Any, tmp_path: Path) -> None:
     if not home.real:
         pytest.skip("needs the real Elliot: the stand-in searches nothing")

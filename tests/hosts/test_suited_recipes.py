@@ -185,6 +185,10 @@ def test_the_command_says_which_host_it_found(
     assert called.code == 0, called.err
     assert "Elliot 0.3.1 evaluates 1 cells" in called.err
     assert (tmp_path / "out" / "elliot" / "performance").is_dir()
+    called = elliot("check", recipe, "--output", tmp_path / "out")
+    assert ", 0 to run on cpu" in called.out
+    called = elliot("check", recipe, "--output", tmp_path / "out", "--host", "embedded")
+    assert ", 1 to run on cpu" in called.out  # its lists were not asked for
     other = tmp_path / "other" / "elliot"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("__version__ = '0.2.1'\n", "utf-8")

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.features import open_features, read_matrix
-from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import resolve_device
 from elliot_advrec.hosts.embedded import repeatable
-from elliot_advrec.hosts.inside.agreement import matrix
+from elliot_advrec.hosts.inside.given import read_given, side_information
 from elliot_advrec.hosts.inside.lists import Lists, best_lists
 from elliot_advrec.hosts.inside.running import Running
-from elliot_advrec.hosts.inside.telling import Telling
 from elliot_advrec.recommenders import RECOMMENDERS, Recommender
 from elliot_advrec.recommenders.context import FitContext, Selection
 
@@ -76,15 +73,14 @@ class Fitted:
         repeatable()
         self.data, self._config, self._kind, self._where = data, config, kind, where
         given = {key: value for key, value in vars(params).items() if key not in _WRITTEN}
-        features = given.get("features") or _side_information(data)
+        named = given.get("features")
+        features = side_information(data) if named is None else folder / str(named)
         settings = {key: value for key, value in given.items() if key not in OURS}
         self._recommender = kind(validate(kind.config_class, settings, where))
-        self._recommender.context = FitContext(selection=_selection(config, params.meta))
+        self._recommender.context = FitContext(selection=_selection(config, params.meta), known_only=True)
         self._seed = int(given.get("seed", 42))
         self.name = _label(name, {key: value for key, value in given.items() if key != "meta"})
-        self._item = np.empty(data.num_items, dtype=object)
-        self._item[:] = [data.private_items[place] for place in range(data.num_items)]
-        self._features = self._read(features, folder)
+        self._given = read_given(data, features)
 
     def train(self) -> None:
         """Fit on Elliot's training part.
@@ -93,8 +89,9 @@ class Fitted:
             UserError: whatever the recommender's ``fit`` may raise, with the section.
         """
         try:
+            given = self._given
             self._recommender.fit(
-                self._interactions(), self._features, seed=self._seed, device=resolve_device("auto")
+                given.interactions, given.features, seed=self._seed, device=resolve_device("auto")
             )
         except UserError as error:
             raise error.at(self._where) from error
@@ -122,60 +119,17 @@ class Fitted:
     def _ranked(self, mask: np.ndarray, k: int) -> Lists:
         found: Lists = {}
         users = list(self.data.private_users.values())
-        step = max(1, BLOCK // max(1, len(self._item)))
+        items, trained = self._given.items, self._given.trained
+        step = max(1, BLOCK // max(1, len(items)))
         for start in range(0, len(users), step):
             block = np.arange(start, min(start + step, len(users)))
-            scores = self._recommender.scores(block)
-            found |= best_lists(scores, mask[block], users[start : start + step], self._item, k)
+            scores = self._recommender.scores(block)[:, :trained]
+            found |= best_lists(scores, mask[block], users[start : start + step], items[:trained], k)
         return found
-
-    def _read(self, features: Any, folder: Path) -> np.ndarray | None:
-        """(N, D) features of Elliot's items in its order; None where none are named."""
-        if features is None:
-            return None
-        names = [str(item) for item in self._item]
-        file = open_features(folder / str(features))
-        there = set(file.ids)
-        missing = [name for name in names if name not in there]
-        if missing and len(missing) < len(names):
-            raise UserError(
-                f"{len(missing)} of {len(names)} items with training rows have no features"
-                f" (first: '{missing[0]}')",
-                where=str(file.path),
-                remedy="extract them, or take the items' rows out of the data",
-            )
-        read = read_matrix(file, names)
-        for note in read.notes:
-            Telling().say(note)
-        return np.asarray(read.values)
-
-    def _interactions(self) -> Interactions:
-        data, column = self.data, self.data.public_items
-        shape = (data.num_users, len(column))
-        parts = []
-        for ratings in (data.train_dict, data.get_validation(), data.get_test()):
-            # Elliot can recommend no item without training rows, so nothing is learned from one either.
-            known = None if ratings is None else {u: _only(rated, column) for u, rated in ratings.items()}
-            parts.append(None if known is None else matrix(known, data.public_users, column, shape))
-        train, validation, test = parts
-        assert train is not None
-        assert test is not None
-        users = [str(user) for user in data.private_users.values()]
-        return Interactions(users, train, validation, test, simulated=False, notes=[])
 
 
 _WRITTEN = ("name", "best_iteration")
 """What Elliot itself writes into the namespace of a model."""
-
-
-def _side_information(data: Any) -> str | None:
-    """The folder of Elliot's ``VisualAttribute`` loader, where the recipe has one."""
-    side = getattr(getattr(data, "side_information", None), "VisualAttributes", None)
-    return getattr(side, "visual_feature_folder_path", None)
-
-
-def _only(rated: dict[Any, float], column: dict[Any, int]) -> dict[Any, float]:
-    return {item: rating for item, rating in rated.items() if item in column}
 
 
 def _selection(config: Any, meta: SimpleNamespace) -> Selection:
