@@ -91,6 +91,8 @@ def _settings(model: ModelSpec, done: Finished) -> dict[str, Any]:
     found = {key: config[key] for key in model.given}
     if model.component.trained and config.get("seed") is None:
         found["seed"] = done.stage.tags["seed"]
+    if "random_seed" in config and config["random_seed"] is None:
+        found["random_seed"] = done.stage.tags["seed"]
     if model.component.trained:
         found["batch_size"] = config["batch_size"]
     return found

@@ -37,6 +37,10 @@ KEYS = (*PARTS, *RunSettings.model_fields)
 NO_DEFENSE = "none"
 
 
+ELLIOTS_SEED = (42,)
+"""What Elliot fits a model with where its section names no ``seed``."""
+
+
 @dataclass(frozen=True)
 class Adversarial:
     """The validated section; a recipe of Elliot's own has none, and so no catalog and no attacks.
@@ -121,8 +125,11 @@ def read_adversarial(
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
     refuse_same_cells(attacks)
+    catalog = _catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None
+    if catalog is None and "seeds" not in run.model_fields_set:
+        run = run.model_copy(update={"seeds": ELLIOTS_SEED})
     return Adversarial(
-        catalog=_catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None,
+        catalog=catalog,
         extractor=_extractor(node.get("extractor") or Node({}, node.origin), folder),
         defenses=tuple(defenses),
         threats=tuple(threats),

@@ -28,7 +28,7 @@ class RunSettings(Config):
     """How the matrix is run."""
 
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(1,), min_length=1)
-    """One repetition of training and attacks a seed."""
+    """One repetition of training and attacks a seed; absent in a recipe without pictures: Elliot's, 42."""
     device: str | None = None
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; absent: Elliot's ``gpu`` where given, else ``auto``."""
     precision: Literal["auto", "float32", "bf16"] = "float32"

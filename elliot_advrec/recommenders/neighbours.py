@@ -14,6 +14,8 @@ SLACK = 8
 #: How far a blocked matrix product may stray from the pairwise score of unit vectors.
 TOLERANCE = 1e-5
 FLOATS_AT_ONCE = 1 << 24
+#: Vectors of candidates gathered at once: little enough to stay in the cache, and in memory that is there already.
+GATHERED_AT_ONCE = 1 << 19
 
 
 def _no_rows() -> np.ndarray:
@@ -126,7 +128,12 @@ class Neighbours:
 
     def _ranked(self, rows: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The best k of distinct candidates (-1: none), by their pairwise scores."""
-        similarity = np.einsum("bd,bkd->bk", self.of(rows), self.of(np.maximum(candidates, 0)))
+        similarity = np.empty(candidates.shape, dtype=np.float32)
+        step = max(1, GATHERED_AT_ONCE // max(1, candidates.shape[1] * self.base.shape[1]))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            gathered = self.of(np.maximum(candidates[part], 0))
+            np.einsum("bd,bkd->bk", self.of(rows[part]), gathered, out=similarity[part])
         similarity[candidates < 0] = -np.inf
         order = np.lexsort((candidates, -similarity), axis=-1)[:, :k]
         return np.take_along_axis(candidates, order, 1), np.take_along_axis(similarity, order, 1)
