@@ -155,7 +155,7 @@ def test_elliots_folds_are_averaged(tmp_path: Path) -> None:
     assert rows["MostPop", "nDCG"]["ci_low"] < rows["MostPop", "nDCG"]["value"]
     assert any("means over 3 test folds; n counts each user once" in note for note in results["notes"])
     assert sorted(p.name for p in (tmp_path / "out" / "recs").iterdir()) == [
-        f"MostPop_seed=1_fold={number}.tsv" for number in (1, 2, 3)
+        f"MostPop_seed=42_fold={number}.tsv" for number in (1, 2, 3)
     ]
     test = (tmp_path / "out" / "performance" / "stat_paired_ttest_cutoff_5_relthreshold_0.tsv").read_text(
         "utf-8"
@@ -167,10 +167,10 @@ def test_nested_folds_have_a_stage_each_and_one_fold_has_plain_labels(tmp_path: 
     nested = {"test_splitting": DRAWN, "validation_splitting": CROSS}
     stages = make_plan(load(plain(tmp_path, {"MostPop": None}, splitting=nested)), "cpu").stages
     labels = [s.label for s in stages if s.kind == "recommender"]
-    assert labels == [f"recommender MostPop, seed 1, fold {t}.{v}" for t in (1, 2) for v in (1, 2, 3)]
+    assert labels == [f"recommender MostPop, seed 42, fold {t}.{v}" for t in (1, 2) for v in (1, 2, 3)]
     assert len({s.key for s in stages}) == len(stages)
     one = make_plan(load(plain(tmp_path, {"MostPop": None})), "cpu")
-    assert [s.label for s in one.stages] == ["items", "interactions", "recommender MostPop, seed 1"]
+    assert [s.label for s in one.stages] == ["items", "interactions", "recommender MostPop, seed 42"]
     assert not any("fold" in s.settings for s in one.stages)
     assert one.cells == 1
 
@@ -238,7 +238,7 @@ def test_negative_sampling_decides_what_is_ranked(tmp_path: Path) -> None:
     full = run(plain(tmp_path, models, **keys))["rows"][0]
     drawn = run(plain(tmp_path, models, negative_sampling=sampling, **keys))["rows"][0]
     assert drawn["value"] > full["value"]  # 11 candidates instead of more than a hundred
-    listed = pd.read_csv(tmp_path / "out" / "recs" / "MostPop_seed=1.tsv", sep="\t", header=None)
+    listed = pd.read_csv(tmp_path / "out" / "recs" / "MostPop_seed=42.tsv", sep="\t", header=None)
     assert listed.groupby(0).size().max() <= 11
 
 

@@ -83,7 +83,7 @@ def test_a_test_fold_has_one_search_over_its_validation_folds(tmp_path: Path) ->
     path = plain(tmp_path, {"ItemKNN": {"neighbors": [2, 20]}}, splitting=splitting)
     results = run(path)
     names = [stage["name"] for stage in results["stages"] if stage["kind"] == "search"]
-    assert names == [f"search of ItemKNN, seed 1, fold {number}" for number in (1, 2)]
+    assert names == [f"search of ItemKNN, seed 42, fold {number}" for number in (1, 2)]
     assert sum(stage["kind"] == "recommender" for stage in results["stages"]) == 6
     alone = {}
     for neighbors in (2, 20):
@@ -106,7 +106,7 @@ def test_what_is_trained_is_chosen_by_its_loss_if_asked(tmp_path: Path) -> None:
     configuration = json.loads(written)[1]["configuration"]
     assert configuration["lr"] == 0.05
     assert 1 <= configuration["best_iteration"] <= 3
-    assert configuration["name"].startswith("BPRMF_seed=1_e=3_bs=64_")
+    assert configuration["name"].startswith("BPRMF_seed=42_e=3_bs=64_")
 
 
 class Fuse(Progress):

@@ -44,7 +44,7 @@ def test_each_fold_is_a_run_of_elliot(home: Any, table: pd.DataFrame, tmp_path: 
     assert parts == ["fold=1", "fold=2", "fold=3"]
     folds = [tables(tmp_path / "elliot" / "elliot" / part / "performance") for part in parts]
     for row in [*own, *mine]:
-        name = f"{row['recommender']}_defense=none_seed=1" if row in mine else "MostPop"
+        name = f"{row['recommender']}_defense=none_seed=42" if row in mine else "MostPop"
         values = [fold[row["k"]].loc[name, row["metric"]] for fold in folds]
         assert row["value"] == pytest.approx(sum(values) / 3, abs=1e-12)
     assert len(own) == 6
@@ -90,7 +90,7 @@ def test_elliot_alone_finds_the_lists_of_the_fold_it_is_at(
     path = first.with_name("whole.yml")
     path.write_text(yaml.safe_dump(written), "utf-8")
     run_alone(home, path)
-    name = "MostPop_defense=none_seed=1"
+    name = "MostPop_defense=none_seed=42"
     folds = [
         tables(tmp_path / "elliot" / "elliot" / f"fold={number}" / "performance") for number in (1, 2, 3)
     ]
