@@ -42,12 +42,17 @@ class RepeatedQueries:
         rows = rows.cpu()
         if self._recent is None:
             self._recent = torch.full((len(self.seen), self.memory, new.shape[1]), torch.inf)
-        distance = torch.linalg.vector_norm(self._recent[rows] - new[:, None], dim=2)
-        nearest = distance.topk(self.neighbours, dim=1, largest=False).values.mean(1)
-        raised = (nearest < self.threshold) & (self.alarm[rows] == 0)
+        # Only the first alarm counts, so an account that has raised it is not looked at again.
+        quiet = (self.alarm[rows] == 0).nonzero().flatten()
+        held = int(self.seen.max().clamp(max=self.memory))
+        if len(quiet) and held >= self.neighbours:
+            accounts = rows[quiet]
+            distance = torch.linalg.vector_norm(self._recent[accounts, :held] - new[quiet, None], dim=2)
+            nearest = distance.topk(self.neighbours, dim=1, largest=False).values.mean(1)
+            raised = accounts[nearest < self.threshold]
+            self.alarm[raised] = self.seen[raised] + 1
         self._recent[rows, self.seen[rows] % self.memory] = new
         self.seen[rows] += 1
-        self.alarm[rows] = torch.where(raised, self.seen[rows], self.alarm[rows])
 
     def queries_until_detected(self) -> Tensor:
         """(count,) float: the query that raised each account's first alarm, 1 the first; NaN for none."""
