@@ -14,7 +14,7 @@ SLACK = 8
 #: How far a blocked matrix product may stray from the pairwise score of unit vectors.
 TOLERANCE = 1e-5
 FLOATS_AT_ONCE = 1 << 24
-#: Vectors of candidates gathered at once: little enough to stay in the cache, and in memory that is there already.
+#: Numbers of candidates gathered at once: little enough to stay in the cache, and in memory already there.
 GATHERED_AT_ONCE = 1 << 19
 
 
