@@ -80,7 +80,7 @@ def collect(
     checked = sanity.checks(rows, finished, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE))
     return {
         "format": FORMAT,
-        "name": recipe.name,
+        "name": recipe.title,
         "recipe": recipe.resolved(),
         "versions": versions(),
         "device": device_name(workspace.device),

@@ -49,6 +49,11 @@ class Recipe:
         return self.experiment.dataset
 
     @property
+    def title(self) -> str:
+        """The recipe's file, and the overlay that was laid over it: what a report is called."""
+        return f"{self.path.stem}, {Path(self.overlay).stem}" if self.overlay else self.path.stem
+
+    @property
     def folder(self) -> Path:
         """The folder relative paths are resolved from."""
         return self.path.parent

@@ -21,7 +21,7 @@ from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import cutoffs, ranking_tables
 from elliot_advrec.report.scatters import distance_plot, tsne_plot
 from elliot_advrec.report.searches import chosen_table, trial_tables
-from elliot_advrec.report.success import rounding_tables, scopes, success_tables
+from elliot_advrec.report.success import headline_tables, rounding_tables, success_tables
 from elliot_advrec.report.table import Table
 
 T = TypeVar("T")
@@ -62,11 +62,11 @@ def table_sections(document: Document, pool: Pool) -> list[Section]:
     """What can be shown without pictures; the terminal shows no more."""
     success, ranking = success_tables(pool), ranking_tables(pool)
     rounding = rounding_tables(pool)
-    open_ranks = len(scopes(pool))  # of each the headline comes first
+    headline = headline_tables(pool)
     lists = len(cutoffs(pool))
     sections = [
         Section("glance", "At a glance", _some(glance_table(pool))),
-        Section("success", "Success of the attacks", success[:open_ranks], success[open_ranks:]),
+        Section("success", "Success of the attacks", success[:headline], success[headline:]),
         Section("effects", "What the threats changed", effect_tables(pool)),
         Section("accuracy", "Accuracy of the extractor", _some(accuracy_table(pool))),
         Section("ranking", "Recommendation quality", ranking[:lists], ranking[lists:]),
@@ -77,7 +77,7 @@ def table_sections(document: Document, pool: Pool) -> list[Section]:
             _some(visibility_table(pool, largest=True), effect_table(pool, largest=True)),
             _some(visibility_table(pool), effect_table(pool)) if _several_eps(pool) else [],
         ),
-        Section("rounding", "Rounding to 8 bits", rounding[:1], rounding[1:]),
+        Section("rounding", "Rounding to 8 bits", rounding[:headline], rounding[headline:]),
         Section("checks", "Sanity checks", _some(failed_table(document)), _some(checks_table(document))),
         Section("cost", "Time and work", _some(stage_table(document))),
     ]

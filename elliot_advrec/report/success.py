@@ -21,7 +21,10 @@ SIGNIFICANT = 0.05
 Scope = tuple[str | None, str | None, str | None]
 Rule = tuple[int | None, int | None]
 """When an attack succeeded: a rank, or the length of a list that the item is in; or neither."""
+Group = tuple[str | None, tuple[str | None, ...], str | None]
+"""The scopes of one table: a recommender, threats, a norm."""
 RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
+HITS = "hit_rate"
 
 
 def headline_rank(pool: Pool) -> int | None:
@@ -37,8 +40,14 @@ def scopes(pool: Pool) -> list[Scope]:
     )
 
 
+def headline_tables(pool: Pool) -> int:
+    """How many of ``success_tables`` show the rule of success that is shown first."""
+    first = headline_rules(pool)
+    return len({(recommender, norm, first[threat]) for recommender, threat, norm in scopes(pool)})
+
+
 def success_tables(pool: Pool) -> list[Table]:
-    """One table a scope and rule of success; the headline rank comes first."""
+    """One table a recommender, norm and rule of success; the headline rank comes first."""
     return _tables(pool, _success)
 
 
@@ -57,15 +66,20 @@ def headline_rules(pool: Pool) -> dict[str | None, Rule]:
     return found
 
 
-def _tables(pool: Pool, build: Callable[[Pool, Scope, Rule], Table | None]) -> list[Table]:
+def _tables(pool: Pool, build: Callable[[Pool, Group, Rule], Table | None]) -> list[Table]:
+    """One table a recommender, norm and rule, all threats with that rule in it."""
     first = headline_rules(pool)
-    made = []
-    for scope in scopes(pool):
-        cells = pool.select(metric=RATE, recommender=scope[0], threat=scope[1], norm=scope[2])
-        rules = dict.fromkeys((cell.key.rank_min, cell.key.k) for cell in cells)
-        made += [(rule != first[scope[1]], rule, build(pool, scope, rule)) for rule in rules]
-    made.sort(key=lambda one: (one[0], one[1][0] or 0, one[1][1] or 0))
-    return [one for *_, one in made if one is not None]
+    grouped: dict[tuple[bool, Rule, str | None, str | None], list[str | None]] = {}
+    for recommender, threat, norm in scopes(pool):
+        cells = pool.select(metric=RATE, recommender=recommender, threat=threat, norm=norm)
+        for rule in dict.fromkeys((cell.key.rank_min, cell.key.k) for cell in cells):
+            grouped.setdefault((rule != first[threat], rule, recommender, norm), []).append(threat)
+    ordered = sorted(grouped.items(), key=lambda one: (one[0][0], one[0][1][0] or 0, one[0][1][1] or 0))
+    made = [
+        build(pool, (recommender, tuple(threats), norm), rule)
+        for (_, rule, recommender, norm), threats in ordered
+    ]
+    return [one for one in made if one is not None]
 
 
 def place(scope: Scope, rule: Rule) -> dict[str, object]:
@@ -79,21 +93,28 @@ def rule_name(rule: Rule) -> str:
     return f"rank ≤ {rank}" if rank is not None else f"in the top {k}" if k is not None else ""
 
 
-def _title(pool: Pool, what: str, scope: Scope, rule: Rule) -> str:
+def _title(pool: Pool, what: str, group: Group, rule: Rule) -> str:
     """What is shown, and of the scope only what distinguishes it from other tables."""
+    recommender, threats, norm = group
     parts = [f"{what}, {rule_name(rule)}" if rule_name(rule) else what]
     several = scopes(pool)
-    for position, value in enumerate(scope):
+    threat = threats[0] if len(threats) == 1 else None
+    for position, value in enumerate((recommender, threat, norm)):
         if value is not None and len({other[position] for other in several}) > 1:
             parts.append(name_of(value))
     return " · ".join(parts)
 
 
 def _eps_columns(
-    pool: Pool, where: dict[str, object], metric: str
+    pool: Pool, group: Group, rule: Rule, metric: str
 ) -> tuple[list[float | None], list[Column]]:
-    sizes = sorted(pool.distinct("eps", metric=metric, **where), key=lambda eps: -1 if eps is None else eps)
-    norm = where["norm"]
+    recommender, threats, norm = group
+    found = {
+        eps
+        for threat in threats
+        for eps in pool.distinct("eps", metric=metric, **place((recommender, threat, norm), rule))
+    }
+    sizes = sorted(found, key=lambda eps: -1 if eps is None else eps)
     span = f"{EPS} ({name_of(str(norm))})" if norm else EPS
     return sizes, [Column(budget(eps), span) for eps in sizes]
 
@@ -105,11 +126,24 @@ def _attacks(
     return list(dict.fromkeys((cell.key.attack, cell.key.steps) for cell in found))
 
 
-def _success(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
-    where = place(scope, rule)
-    sizes, eps_columns = _eps_columns(pool, where, RATE)
-    blocks, marked = [], False
-    for defense in undefended_first(pool.distinct("defense", metric=RATE, **where)):
+def _systems(
+    pool: Pool, group: Group, rule: Rule, metric: str
+) -> list[tuple[str, str | None, dict[str, object]]]:
+    """(words, defense, where) of each block of rows."""
+    recommender, threats, norm = group
+    found = []
+    for threat in threats:
+        where = place((recommender, threat, norm), rule)
+        for defense in undefended_first(pool.distinct("defense", metric=metric, **where)):
+            words = [name_of(threat)] if len(threats) > 1 else []
+            found.append((" · ".join([*words, name_of(defense)]), defense, where))
+    return found
+
+
+def _success(pool: Pool, group: Group, rule: Rule) -> Table | None:
+    sizes, eps_columns = _eps_columns(pool, group, rule, RATE)
+    blocks, marked, grown = [], False, False
+    for words, defense, where in _systems(pool, group, rule, RATE):
         attacks = _attacks(pool, where, defense)
         grid: dict[tuple[int, float | None], Pooled | None] = {
             (row, eps): pool.one(metric=RATE, defense=defense, attack=a, steps=s, eps=eps, **where)
@@ -122,19 +156,25 @@ def _success(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
             for eps in sizes:
                 cell = grid[row, eps]
                 rivals = [other.value for i in range(len(attacks)) if (other := grid[i, eps]) is not None]
-                p = pool.one(metric=P_VALUE, defense=defense, attack=attack, steps=steps, eps=eps, **where)
+                key = {"defense": defense, "attack": attack, "steps": steps, "eps": eps, **where}
+                p, hits = pool.one(metric=P_VALUE, **key), pool.one(metric=HITS, **key)
                 mark = "*" if p is not None and p.value < SIGNIFICANT else ""
                 marked |= bool(mark)
+                grown |= cell is not None and hits is not None and abs(hits.value - cell.value) > 1e-9
                 best = cell is not None and len(rivals) > 1 and cell.value == max(rivals) > min(rivals)
                 entries.append(percent(cell, strong=best, mark=mark))
             rows.append(tuple(entries))
         base = untouched(pool, where, defense)
         level = "" if base is None else f" (untouched image: {percent(base).text} %)"
-        blocks.append(Block(name_of(defense) + level, tuple(rows)))
-    note = "Percent of pairs, 95 % interval below. Bold: the strongest attack on each defense."
-    star = f"* differs from undefended, Benjamini-Hochberg-corrected p < {SIGNIFICANT}." if marked else ""
+        blocks.append(Block(words + level, tuple(rows)))
+    notes = ["Percent of pairs, 95 % interval below. Bold: the strongest attack on each defense."]
+    if marked:
+        notes.append(f"* differs from undefended, Benjamini-Hochberg-corrected p < {SIGNIFICANT}.")
+    if grown:
+        notes.append("Where many users are meant, success is that more of them have the item in their list;"
+                     " how many have it is said below, in what the threats changed.")  # fmt: skip
     columns = [Column("Attack", numeric=False), Column("Pairs"), *eps_columns]
-    return table(_title(pool, "Success rate", scope, rule), columns, blocks, (note, star))
+    return table(_title(pool, "Success rate", group, rule), columns, blocks, tuple(notes))
 
 
 def untouched(pool: Pool, where: Mapping[str, object], defense: str | None) -> Pooled | None:
@@ -152,11 +192,10 @@ def _pairs(cells: list[Pooled | None]) -> Entry:
     return Entry("–".join(dict.fromkeys(count(n) for n in (sizes[:1] + sizes[-1:])))) if sizes else EMPTY
 
 
-def _rounding(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
-    where = place(scope, rule)
-    sizes, eps_columns = _eps_columns(pool, where, ROUNDED)
+def _rounding(pool: Pool, group: Group, rule: Rule) -> Table | None:
+    sizes, eps_columns = _eps_columns(pool, group, rule, ROUNDED)
     blocks = []
-    for defense in undefended_first(pool.distinct("defense", metric=ROUNDED, **where)):
+    for words, defense, where in _systems(pool, group, rule, ROUNDED):
         rows = []
         for attack, steps in _attacks(pool, where, defense):
             entries = [Entry(attack_name(attack, steps))]
@@ -169,7 +208,7 @@ def _rounding(pool: Pool, scope: Scope, rule: Rule) -> Table | None:
                     entry = Entry(entry.text, signed(100 * (rounded.value - exact.value), digits))
                 entries.append(entry)
             rows.append(tuple(entries))
-        blocks.append(Block(name_of(defense), tuple(rows)))
+        blocks.append(Block(words, tuple(rows)))
     columns = [Column("Attack", numeric=False), *eps_columns]
     note = "Percent after rounding each pixel to 8 bits, with the change in percentage points below."
-    return table(_title(pool, "Success after rounding to 8 bits", scope, rule), columns, blocks, (note,))
+    return table(_title(pool, "Success after rounding to 8 bits", group, rule), columns, blocks, (note,))

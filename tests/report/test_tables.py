@@ -73,9 +73,29 @@ def test_each_rank_has_a_table_and_three_comes_first():
     assert titles == ["Success rate, rank ≤ 3", "Success rate, rank ≤ 1", "Success rate, rank ≤ 10"]
 
 
-def test_threats_recommenders_and_norms_are_kept_apart():
-    rows = [success(0.1, 0.05), success(0.2, 0.5, norm="l2"), success(0.3, 0.05, threat="other")]
-    assert [t.title.partition(" · ")[2] for t in success_tables(pool(*rows))] == ["L∞", "L2", "other · L∞"]
+def test_threats_share_a_table_that_recommenders_and_norms_do_not():
+    rows = [success(0.1, 0.05), success(0.2, 0.5, norm="l2"), success(0.3, 0.03, threat="other")]
+    first, second = success_tables(pool(*rows))
+    assert [t.title.partition(" · ")[2] for t in (first, second)] == ["L∞", "L2"]
+    assert [column.head for column in first.columns[2:]] == ["0.03", "0.05"]
+    one, other = first.blocks
+    assert other.label.startswith("other · ") and not one.label.startswith("other")
+    assert [[entry.text for entry in row[2:]] for row in one.rows] == [["–", "10.0"]]
+    assert [[entry.text for entry in row[2:]] for row in other.rows] == [["30.0", "–"]]
+    apart = success_tables(pool(success(0.1, 0.05), success(0.3, 0.05, recommender="VBPR")))
+    assert len(apart) == 2
+
+
+def test_success_with_many_users_says_what_it_is():
+    rows = [
+        success(0.9, 0.05, rank_min=None, k=20),
+        {**success(0.04, 0.05, rank_min=None, k=20), "metric": "hit_rate"},
+    ]
+    [grown] = success_tables(pool(*rows))
+    assert "more of them" in grown.notes[-1]
+    rows[1]["value"] = 0.9
+    [same] = success_tables(pool(*rows))
+    assert "more of them" not in " ".join(same.notes)
 
 
 def test_rounding_shows_the_change():
