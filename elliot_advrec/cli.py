@@ -133,7 +133,8 @@ def check(
     target = resolve_device(device or loaded.adversarial.device)
     plan = make_plan(dispatch.planned(loaded, chosen.host), target.type)
     kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
-    table = Table("stage", "in the store", "gradient evaluations", title=f"{loaded.title}: {plan.cells} cells")
+    title = f"{loaded.title}: {plan.cells} cells"
+    table = Table("stage", "in the store", "gradient evaluations", title=title)
     table.columns[2].justify = "right"
     total = missing = 0
     for stage in plan.unique():

@@ -65,6 +65,7 @@ def simulate(
     features: np.ndarray | None = None,
     sharpness: float = 2.5,
     popularity: float = 0.5,
+    cold: float = 0.0,
     interests: int = 3,
     pixels: PixelFile | None = None,
 ) -> pd.DataFrame:
@@ -79,6 +80,7 @@ def simulate(
         features: (N, F) what users have a taste for, in place of what ``describe`` gives.
         sharpness: weight of the affinity (in its standard deviations over the catalog); 0: taste is ignored.
         popularity: exponent of the long tail: the r-th most popular item has weight r ** -popularity.
+        cold: share of items in [0, 1) that are new: nobody has taken one yet. Drawn evenly.
         interests: most interests of a user.
         pixels: the catalog's pictures, used where it has no ``taste`` and no ``features`` are given.
 
@@ -98,15 +100,19 @@ def simulate(
             f"cannot simulate {users} users with {interests} interests and {least} to {most} interactions",
             remedy="use positive numbers, the fewest first",
         )
-    if most > n:
+    new = np.random.default_rng(stream_seed(seed, "cold")).permutation(n)[: int(cold * n)]
+    if most > n - len(new):
         raise UserError(
-            f"a user cannot have {most} interactions in a catalog of {n} items", remedy="lower per_user"
+            f"a user cannot have {most} interactions in a catalog of {n} items"
+            + (f", {len(new)} of them cold" if len(new) else ""),
+            remedy="lower per_user" + (" or cold" if len(new) else ""),
         )
     described = describe(catalog, pixels) if features is None else _unit(np.asarray(features, np.float32))
     if len(described) != n:
         raise ValueError(f"features must have a row for each of {n} items, got {len(described)}")
     rank = np.random.default_rng(stream_seed(seed, "popularity")).permutation(n) + 1
     bias = (-popularity * np.log(rank)).astype(np.float32)
+    bias[new] = -np.inf
     block = max(1, _BLOCK_FLOATS // (n * interests))
     drawn = [
         _block(described, bias, range(start, min(start + block, users)), per_user, seed, sharpness, interests)

@@ -10,7 +10,7 @@ from typing import Any
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment.probing import GRADIENTS, PAIRS
+from elliot_advrec.experiment.probing import GRADIENTS, probed
 from elliot_advrec.experiment.stages import WHOLE, Stage
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
@@ -170,11 +170,12 @@ def probe_stage(
             "goal": threat.config.model_dump(mode="json", exclude=set(goal.counted)),
             "seed": seed,
             "precision": precision,
+            "pairs": probed(goal),
         },
         _wanted(goal, needs, recommender),
         {"defense": defense.name, "threat": threat.name, "seed": seed},
         {"threat": goal, "seed": stream_seed("pairs", threat.kind, seed)},
-        PAIRS * GRADIENTS if goal.white_box else 0,
+        probed(goal) * GRADIENTS if goal.white_box else 0,
     )
 
 

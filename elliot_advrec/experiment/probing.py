@@ -30,13 +30,18 @@ GRADIENTS = 32 + 2 * 4 + 1
 """Of each pair, at most."""
 
 
+def probed(threat: Threat) -> int:
+    """How many pairs are tried, at most: whole groups of those that are judged as one."""
+    return -(-PAIRS // threat.together) * threat.together
+
+
 def make_probe(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """What ``sanity`` looks at: attacks without budget and without bounds, gradients, batches of one."""
     threat: Threat = stage.parts["threat"]
     extractor = stage.needs["extractor"]
     view = workspace.frozen(extractor, stage.settings["precision"])
     place = scene(workspace, stage)
-    targets = threat.draw(place, stage.parts["seed"]).first(PAIRS)
+    targets = threat.draw(place, stage.parts["seed"]).first(probed(threat))
     count = len(targets)
     assert place.pixels is not None
     clean = place.pixels(targets.attack)

@@ -149,14 +149,14 @@ def _probed(
     ]
     rules = stage.parts["threat"].successes(read(stage), "after")
     # By the easiest rule: what an adversary without bounds must be able to do.
-    share = max((float(np.mean(rule.met)) for rule in rules), default=1.0)
+    share, tried = max(((float(np.mean(rule.met)), len(rule.met)) for rule in rules), default=(1.0, 0))
     return [
         *found,
         _check(
             "without bounds the attack succeeds",
             on,
             share >= 0.5,
-            f"{share:.0%} of {probe['pairs']} pairs",
+            f"{share:.0%} of {tried} tried",
         ),
     ]
 

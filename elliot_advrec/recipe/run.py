@@ -22,6 +22,8 @@ class Simulation(Config):
     """How firmly users keep to their taste; 0: they ignore it."""
     popularity: float = Field(default=0.5, ge=0)
     """How long-tailed the items' popularity is, all taste apart; 0: none."""
+    cold: float = Field(default=0.0, ge=0, lt=1)
+    """Share of items that are new: nobody has taken one yet."""
 
 
 class RunSettings(Config):

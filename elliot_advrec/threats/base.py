@@ -136,6 +136,11 @@ class Threat(Component, ABC):
         """How many pairs ``draw`` gives at most."""
 
     @property
+    def together(self) -> int:
+        """How many pairs in a row are judged as one; ``draw`` gives whole groups."""
+        return 1
+
+    @property
     def white_box(self) -> bool:
         """Whether the adversary may differentiate its loss; if not, it sees values alone."""
         return True

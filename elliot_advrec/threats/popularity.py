@@ -16,7 +16,10 @@ STRATA = ("head", "tail", "cold")
 one; cold: items without any."""
 Kind = Literal["any", "popular", "unpopular", "cold"]
 CHOSEN = {"any": (0, 1, 2), "popular": (0,), "unpopular": (1,), "cold": (2,)}
-COLD_REMEDY = "cold items are those that no training row names: keep some out of the interactions"
+COLD_REMEDY = (
+    "cold items are those that no training row names: keep some out of the interactions, "
+    "or simulate with 'cold'"
+)
 
 
 def strata(interactions: Interactions) -> np.ndarray:

@@ -61,10 +61,11 @@ class Untargeted(Threat):
     @property
     def pairs(self) -> int:
         """How many pictures ``draw`` gives at most: those of ``users`` triples."""
-        return self.config.users * self._group
+        return self.config.users * self.together
 
     @property
-    def _group(self) -> int:
+    def together(self) -> int:
+        """The pictures of one triple."""
         return 1 + self.config.negatives
 
     def draw(self, scene: Scene, seed: int) -> Targets:
@@ -83,8 +84,8 @@ class Untargeted(Threat):
         users, items = draw_triples(
             interactions, settings.users, settings.negatives, seed, known_only=scene.known_only
         )
-        raised = np.tile(np.arange(self._group) > 0, len(users))
-        return Targets(items.ravel(), np.repeat(users, self._group), raised)
+        raised = np.tile(np.arange(self.together) > 0, len(users))
+        return Targets(items.ravel(), np.repeat(users, self.together), raised)
 
     def names(self, scene: Scene, targets: Targets) -> list[str]:
         """Ids of the users."""
@@ -122,8 +123,9 @@ class Untargeted(Threat):
         }
         triple = self._triples(targets)
         whole = triple >= 0
-        items, users = targets.attack[whole].reshape(-1, self._group), targets.target[whole][:: self._group]
-        grouped = [found[whole].reshape(-1, self._group) for found in scores.values()]
+        items = targets.attack[whole].reshape(-1, self.together)
+        users = targets.target[whole][:: self.together]
+        grouped = [found[whole].reshape(-1, self.together) for found in scores.values()]
         in_catalog = catalog_places(
             recommender, interactions, users, items, grouped, known_only=scene.known_only
         )
@@ -132,7 +134,7 @@ class Untargeted(Threat):
             judged[f"score_{moment}"] = found
             for name, of_triples in (("sampled", sampled_places(items, own)), ("catalog", place)):
                 judged[f"{name}_place_{moment}"] = np.full(len(targets), -1, np.int64)
-                judged[f"{name}_place_{moment}"][whole] = np.repeat(of_triples, self._group)
+                judged[f"{name}_place_{moment}"][whole] = np.repeat(of_triples, self.together)
         return judged
 
     def _triples(self, targets: Targets) -> np.ndarray:
@@ -140,7 +142,7 @@ class Untargeted(Threat):
         first = ~_raised(targets)
         number = np.cumsum(first) - 1
         size = np.bincount(number[number >= 0], minlength=1)
-        whole = (number >= 0) & (size[number] == self._group)
+        whole = (number >= 0) & (size[number] == self.together)
         return np.where(whole, number, -1)
 
     def successes(self, pairs: Mapping[str, np.ndarray], moment: Moment) -> list[Success]:

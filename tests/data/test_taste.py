@@ -28,6 +28,18 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, PixelFile]
     return catalog, pixels
 
 
+def test_nobody_has_taken_a_cold_item(drawn: tuple[Catalog, PixelFile]) -> None:
+    catalog = drawn[0]
+    taken = set(simulate(catalog, users=3000, seed=3, cold=0.25)["item"])
+    assert len(taken) == 300  # of 400
+    assert set(simulate(catalog, users=50, seed=3, cold=0.25)["item"]) <= taken
+    assert not set(simulate(catalog, users=3000, seed=3)["item"]) <= taken
+    with pytest.raises(UserError, match="390 of them cold"):
+        simulate(catalog, users=5, seed=3, cold=0.975)
+    source = Synthetic(SyntheticConfig(items=100, users=500, cold=0.5), Path())
+    assert source.interactions(source.catalog())["item"].nunique() == 50
+
+
 @pytest.fixture(scope="module")
 def seen(drawn: tuple[Catalog, PixelFile]) -> np.ndarray:
     return visual_features(drawn[1])

@@ -79,7 +79,8 @@ def test_threats_share_a_table_that_recommenders_and_norms_do_not():
     assert [t.title.partition(" · ")[2] for t in (first, second)] == ["L∞", "L2"]
     assert [column.head for column in first.columns[2:]] == ["0.03", "0.05"]
     one, other = first.blocks
-    assert other.label.startswith("other · ") and not one.label.startswith("other")
+    assert other.label.startswith("other · ")
+    assert not one.label.startswith("other")
     assert [[entry.text for entry in row[2:]] for row in one.rows] == [["–", "10.0"]]
     assert [[entry.text for entry in row[2:]] for row in other.rows] == [["30.0", "–"]]
     apart = success_tables(pool(success(0.1, 0.05), success(0.3, 0.05, recommender="VBPR")))

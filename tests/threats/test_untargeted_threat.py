@@ -17,6 +17,7 @@ from torch.nn import functional
 from elliot_advrec.component import validate
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.probing import PAIRS, probed
 from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.threats import THREATS, Targets, places, scores
 from elliot_advrec.threats.places import catalog_places
@@ -251,6 +252,14 @@ def test_equal_scores_go_by_item_row() -> None:
     assert places.sampled_places(items, zeros).tolist() == [2]
     assert catalog_places(flat, data, np.array([0]), items, [zeros])[0].tolist() == [3]
     assert catalog_places(flat, data, np.array([0]), items, [zeros], known_only=True)[0].tolist() == [2]
+
+
+@pytest.mark.parametrize("negatives", [1, 3, 20])
+def test_probes_take_whole_triples(negatives: int) -> None:
+    tried = probed(threat(negatives=negatives, users=9, k=[1]))
+    assert tried >= PAIRS
+    assert tried % (1 + negatives) == 0
+    assert tried < PAIRS + 1 + negatives
 
 
 def test_incomplete_triples_count_for_nothing() -> None:

@@ -43,6 +43,8 @@ class SyntheticConfig(Config):
     """How firmly users keep to their taste; 0: they ignore it."""
     popularity: float = Field(0.5, ge=0)
     """How long-tailed the items' popularity is, all taste apart; 0: none."""
+    cold: float = Field(0.0, ge=0, lt=1)
+    """Share of items that are new: nobody has taken one yet."""
 
     @model_validator(mode="after")
     def _fits(self) -> SyntheticConfig:
@@ -101,6 +103,7 @@ class Synthetic(Source):
             seed=c.seed,
             sharpness=c.sharpness,
             popularity=c.popularity,
+            cold=c.cold,
         )
 
     def fingerprint(self) -> dict[str, Any]:
