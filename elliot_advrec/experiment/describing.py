@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -147,15 +146,9 @@ def attack_stages(
                 "batch_size": recipe.adversarial.batch_size,
                 "lpips": None if lpips is None else recipe.adversarial.lpips,
             },
-            **_cost(pairs, built.gradient_evaluations()),
+            gradients_per_picture=float(built.gradient_evaluations()),
+            split=ATTACKED,
         )
-
-
-def _cost(pairs: int, each: int) -> dict[str, Any]:
-    """Gradients of a stage, at most; where all of a kind are attacked, their number is looked up later."""
-    if pairs < sys.maxsize:
-        return {"gradients": pairs * each}
-    return {"gradients_per_picture": float(each), "split": ATTACKED}
 
 
 def probe_stage(

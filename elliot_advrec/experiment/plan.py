@@ -49,7 +49,7 @@ class Plan:
         if not stage.gradients_per_picture:
             return stage.gradients
         if stage.split == ATTACKED:
-            count = stage.parts["threat"].most(self._catalog)
+            count = min(stage.parts["pairs"], stage.parts["threat"].most(self._catalog))
         else:
             count = self._pictures[stage.split]
         return round(stage.gradients_per_picture * count)
