@@ -120,7 +120,7 @@ def check(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the resolved recipe as JSON.")] = False,
 ) -> None:
     """Validate RECIPE, resolve its presets, print the plan and who would run it; run nothing."""
-    from elliot_advrec.experiment import Store, make_plan, resolve_device
+    from elliot_advrec.experiment import Store, make_plan, notices, resolve_device
     from elliot_advrec.hosts import dispatch, embedded
     from elliot_advrec.hosts.finding import choose
     from elliot_advrec.recipe import load
@@ -153,7 +153,8 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
-    console.print(chosen.why, markup=False, highlight=False, soft_wrap=True)
+    for said in (*(f"note: {each}" for each in notices(loaded)), chosen.why):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("list")

@@ -22,6 +22,7 @@ ATTACKS: Registry[Attack] = Registry(
         "nes": "elliot_advrec.attacks.nes:NES",
         "replace": "elliot_advrec.attacks.imitation:Replace",
         "blend": "elliot_advrec.attacks.imitation:Blend",
+        "paste": "elliot_advrec.attacks.imitation:Paste",
     },
 )
 

@@ -1,6 +1,7 @@
 """The plan of a recipe, the store of finished stages, and the runner."""
 
 from elliot_advrec.experiment.lists import collect_lists
+from elliot_advrec.experiment.noticing import notices
 from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.results import collect
 from elliot_advrec.experiment.runner import run_plan
@@ -18,6 +19,7 @@ __all__ = [
     "collect",
     "collect_lists",
     "make_plan",
+    "notices",
     "refuse_failed",
     "resolve_device",
     "run_plan",

@@ -18,6 +18,7 @@ from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import write_arrays
 from elliot_advrec.metrics import perceptual
+from elliot_advrec.metrics.lpips import lpips
 from elliot_advrec.progress import Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
@@ -45,6 +46,7 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
         parts["budget"],
         workspace.device,
         _alarm(parts["attack"], place),
+        workspace.lpips(parts["lpips"]),
     )
     ids, seed, kind = workspace.catalog(catalog_stage).ids, stage.settings["seed"], stage.settings["attack"]
     batches = []
@@ -96,6 +98,8 @@ class Bench:
     device: torch.device
     alarm: float | None = None
     """Distance of uploads that raises an alarm; None: the attack uploads nothing on its way."""
+    lpips: torch.nn.Module | None = None
+    """Network of the learned perceptual distance; None: it is not measured."""
 
 
 def attack_batch(bench: Bench, targets: Targets, streams: Streams) -> dict[str, np.ndarray]:
@@ -116,6 +120,8 @@ def attack_batch(bench: Bench, targets: Targets, streams: Streams) -> dict[str, 
     with torch.no_grad():
         exact, stored = bench.judge.embed(found.images), bench.judge.embed(rounded)
     seen = {} if watch is None else {"queries_until_detected": _numpy(watch.queries_until_detected())}
+    if bench.lpips is not None:
+        seen["lpips"] = _numpy(lpips(bench.lpips, clean, rounded))
     return {
         **seen,
         "embedding": _numpy(exact.float()),

@@ -24,6 +24,7 @@ def attack_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[st
         *threat.rows(pairs),
         # SSIM cannot exceed 1, whatever Student's t says of its mean.
         *(mean_row(metric, pairs[metric], high=1.0 if metric == "ssim" else math.inf) for metric in SIZES),
+        *([mean_row("lpips", pairs["lpips"], low=0.0)] if "lpips" in pairs else []),
         *(mean_row(metric, pairs[metric]) for metric in SPENT if metric in pairs),
         *_upload_rows(pairs),
     ]

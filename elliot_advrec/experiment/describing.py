@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.perceiving import described as lpips_described
 from elliot_advrec.experiment.probing import GRADIENTS, probed
-from elliot_advrec.experiment.stages import WHOLE, Stage
+from elliot_advrec.experiment.stages import ATTACKED, Stage
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
 from elliot_advrec.files import sha256
@@ -94,6 +94,9 @@ def attack_stages(
         needs: ``embeddings``, ``extractor`` and ``interactions``, of which the last is looked at by threats
             that count what is popular.
         recommender: what the threat aims at; None where it aims at the extractor.
+
+    Raises:
+        UserError: weights of LPIPS that are not there or not its own.
     """
     built = ATTACKS.get(attack.kind)(attack.config)
     goal = threat.built
@@ -103,6 +106,7 @@ def attack_stages(
     # Values are what a shop shows; only a copy of its network would be computed in another precision.
     precision = precision if built.needs == "gradient" else "float32"
     owner = {} if recommender is None else {"recommender": recommender.tags["recommender"]}
+    lpips = lpips_described(recipe)
     for budget in attack.budgets:
         steps = getattr(attack.config, "steps", 1)
         yield Stage(
@@ -119,6 +123,8 @@ def attack_stages(
                 "seed": seed,
                 "precision": precision,
                 "batch_size": recipe.adversarial.batch_size,
+                # Only where it is measured: what was attacked without it stays as good as it was.
+                **({} if lpips is None else {"lpips": lpips}),
             },
             _wanted(goal, needs, recommender),
             {
@@ -138,16 +144,11 @@ def attack_stages(
                 "pairs": pairs,
                 "seed": stream_seed("pairs", threat.kind, seed),
                 "batch_size": recipe.adversarial.batch_size,
+                "lpips": None if lpips is None else recipe.adversarial.lpips,
             },
-            **_cost(pairs, built.gradient_evaluations()),
+            gradients_per_picture=float(built.gradient_evaluations()),
+            split=ATTACKED,
         )
-
-
-def _cost(pairs: int, each: int) -> dict[str, Any]:
-    """Gradients of a stage, at most; where all items may be attacked, their number is looked up later."""
-    if pairs < sys.maxsize:
-        return {"gradients": pairs * each}
-    return {"gradients_per_picture": float(each), "split": WHOLE}
 
 
 def probe_stage(

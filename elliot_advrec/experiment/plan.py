@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage, probe_stage
 from elliot_advrec.experiment.describing_data import Data, data_stages
 from elliot_advrec.experiment.describing_rankings import judged_stages, recommender_stages
 from elliot_advrec.experiment.learning import STEPS
-from elliot_advrec.experiment.stages import WHOLE, Stage
+from elliot_advrec.experiment.stages import ATTACKED, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe, ThreatSpec
@@ -47,15 +48,22 @@ class Plan:
         """Image-gradient evaluations of one stage, at most; reads the labels to count pictures."""
         if not stage.gradients_per_picture:
             return stage.gradients
-        pictures = self._pictures
-        count = pictures.total() if stage.split == WHOLE else pictures[stage.split]
+        if stage.split == ATTACKED:
+            count = min(stage.parts["pairs"], stage.parts["threat"].most(self._catalog))
+        else:
+            count = self._pictures[stage.split]
         return round(stage.gradients_per_picture * count)
 
     @cached_property
+    def _catalog(self) -> Catalog:
+        """The items by their labels alone: no picture is decoded."""
+        found: Catalog = next(s.parts["source"] for s in self.stages if s.kind == "catalog").catalog()
+        return found
+
+    @cached_property
     def _pictures(self) -> Counter[str]:
-        """How many pictures each split has, by the labels alone."""
-        source = next(stage.parts["source"] for stage in self.stages if stage.kind == "catalog")
-        return Counter(source.catalog().split.tolist())
+        """How many pictures each split has."""
+        return Counter(self._catalog.split.tolist())
 
 
 def make_plan(recipe: Recipe, device: str) -> Plan:

@@ -15,6 +15,7 @@ from elliot_advrec.experiment import sanity
 from elliot_advrec.experiment.averaging import by_cell, cell_key, mean_rows, read_folds
 from elliot_advrec.experiment.comparing import compare
 from elliot_advrec.experiment.counting import attack_rows
+from elliot_advrec.experiment.noticing import notices
 from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished, complete
 from elliot_advrec.experiment.workspace import Workspace
@@ -51,7 +52,7 @@ def collect(
     notes: list[str] = []
     if recipe.overlay is not None:
         notes.append(f"Run with --preset {recipe.overlay}: not the recipe's own settings.")
-    notes += _about_folds(recipe)
+    notes += [*notices(recipe), *_about_folds(recipe)]
     exhibits: dict[str, list[Any]] = {"examples": [], "tsne": [], "distances": []}
     arrays: dict[str, np.ndarray] = {}
     for done in finished:

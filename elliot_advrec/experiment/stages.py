@@ -26,8 +26,8 @@ REVISION = {
 }
 
 
-WHOLE = "all"
-"""In place of a split: every picture of the catalog."""
+ATTACKED = "attacked"
+"""In place of a split: the pictures that the stage's threat may attack."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Stage:
         parts: the built components the work uses; described by ``settings``.
         gradients: image-gradient evaluations it will take, at most.
         gradients_per_picture: on average for each picture of ``split``, where their number is not known yet.
-        split: the catalog's split that ``gradients_per_picture`` counts over, or ``WHOLE``.
+        split: the catalog's split that ``gradients_per_picture`` counts over, or ``ATTACKED``.
     """
 
     kind: str

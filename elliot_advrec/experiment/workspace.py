@@ -18,6 +18,8 @@ from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
+from elliot_advrec.metrics.lpips import lpips_network
+from elliot_advrec.recipe.run import LpipsSettings
 from elliot_advrec.recommenders import Recommender
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class Workspace:
     def __init__(self, store: Store, device: torch.device, workers: int) -> None:
         self.store, self.device, self.workers = store, device, workers
         self._memory: dict[str, OrderedDict[str, Any]] = {}
+        self._lpips: dict[LpipsSettings, torch.nn.Module] = {}
 
     def folder(self, stage: Stage) -> Path:
         return self.store.entry(stage.kind, stage.key).folder
@@ -106,6 +109,16 @@ class Workspace:
             return FrozenExtractor(Extractor.load(folder / EXTRACTOR), precision).to(self.device)
 
         return self._once(f"frozen {precision}", stage, read)
+
+    def lpips(self, settings: LpipsSettings | None) -> torch.nn.Module | None:
+        """The network of LPIPS, read once a run; None where it is not measured."""
+        if settings is None or settings.backbone is None:
+            return None
+        if settings not in self._lpips:
+            self._lpips[settings] = lpips_network(
+                settings.backbone, settings.net, self.device, settings.linear
+            )
+        return self._lpips[settings]
 
     def embeddings(self, stage: Stage) -> np.ndarray:
         """(N, D) float32, read from the file as it is looked at; what is written to it stays in memory."""

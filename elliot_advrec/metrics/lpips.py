@@ -1,4 +1,4 @@
-"""Learned perceptual distance, with a backbone's weights from a local file: nothing is ever downloaded."""
+"""Learned perceptual distance, with weights from local files: nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 
+from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.backbone import load_file
 
 Net = Literal["vgg", "alex", "squeeze"]
@@ -17,6 +18,12 @@ SMALLEST: dict[Net, int] = {"vgg": 16, "alex": 31, "squeeze": 17}
 """Sides of the smallest pictures, in pixels, that each backbone's poolings leave something of."""
 BACKBONES: dict[Net, str] = {"vgg": "vgg16", "alex": "alexnet", "squeeze": "squeezenet1_1"}
 """torchvision's names."""
+PUBLISHED: dict[Net, str] = {
+    "vgg": "vgg16-397923af.pth",
+    "alex": "alexnet-owt-7be5be79.pth",
+    "squeeze": "squeezenet1_1-b8a52dc0.pth",
+}
+"""The files of ImageNet weights that torchvision distributes."""
 
 
 class _Weights(nn.Module):
@@ -29,22 +36,26 @@ class _Weights(nn.Module):
         self.features = nn.ModuleDict(blocks)
 
 
-def lpips_network(path: Path, net: Net = "vgg", device: str | torch.device = "cpu") -> nn.Module:
+def lpips_network(
+    path: Path, net: Net = "vgg", device: str | torch.device = "cpu", linear: Path | None = None
+) -> nn.Module:
     """The network of LPIPS (Zhang et al. 2018): a backbone with ImageNet weights, and linear layers over it.
 
-    The linear layers, version 0.1, come with torchmetrics; the backbone's weights do not.
+    The linear layers, version 0.1, come with torchmetrics too; the backbone's weights do not.
 
     Args:
         path: state dict of torchvision's ``vgg16``, ``alexnet`` or ``squeezenet1_1`` trained on ImageNet, as
-            torchvision distributes it (``vgg16-397923af.pth``) or as safetensors; read without running code.
+            torchvision distributes it (``PUBLISHED``) or as safetensors; read without running code.
         net: which of them; Anelli et al. 2020 report ``vgg``.
         device: where it is put.
+        linear: state dict of the linear layers as their authors distribute it (``v0.1/vgg.pth``) or as
+            safetensors; None: those of torchmetrics.
 
     Returns:
         Frozen and in evaluation mode, for ``lpips``.
 
     Raises:
-        UserError: no such file, not a state dict, or another network's.
+        UserError: no such file, not a state dict, or another network's; says which file would be right.
     """
     # Layers draw first weights from the global generator; forking leaves the caller's randomness alone.
     with torch.random.fork_rng(devices=[]):
@@ -55,9 +66,26 @@ def lpips_network(path: Path, net: Net = "vgg", device: str | torch.device = "cp
     if found.unexpected_keys or any(not key.startswith(("lins.", "net.")) for key in found.missing_keys):
         raise RuntimeError(f"torchmetrics' {heads.name} does not fit its network")
     blocks = {name.rpartition(".")[2]: module for name, module in made.net.named_modules() if _is_block(name)}
-    load_file(_Weights(blocks), path.expanduser(), BACKBONES[net])
+    right = f"name torchvision's ImageNet weights of {BACKBONES[net]}, {PUBLISHED[net]}"
+    _fill(_Weights(blocks), path, BACKBONES[net], right)
+    if linear is not None:
+        layers = nn.ModuleDict({f"lin{place}": layer for place, layer in enumerate(made.lins)})
+        _fill(
+            layers, linear, f"{net} (linear layers)", f"name the linear layers of LPIPS 0.1, v0.1/{net}.pth"
+        )
     frozen: nn.Module = made.eval().requires_grad_(False).to(device)
     return frozen
+
+
+def _fill(module: nn.Module, path: Path, name: str, right: str) -> None:
+    """``load_file`` with a remedy that speaks of LPIPS."""
+    path = path.expanduser()
+    if not path.is_file():
+        raise UserError(f"there is no file {path}", remedy=right)
+    try:
+        load_file(module, path, name)
+    except UserError as error:
+        raise UserError(error.what, where=error.where or str(path), remedy=right) from error
 
 
 def _is_block(name: str) -> bool:

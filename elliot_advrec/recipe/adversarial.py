@@ -17,7 +17,7 @@ from elliot_advrec.recipe.entry import open_entry
 from elliot_advrec.recipe.kinds import DEFENSE, SOURCE
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
-from elliot_advrec.recipe.run import RunSettings, Simulation
+from elliot_advrec.recipe.run import LpipsSettings, RunSettings, Simulation
 from elliot_advrec.recipe.shipped import preset_path, presets
 from elliot_advrec.recipe.spec import (
     AttackSpec,
@@ -52,6 +52,7 @@ class Adversarial:
         threats: at least one, or there are no attacks either.
         attacks: at least one, or none; one of several ``steps`` stands here once for each.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        lpips: None where it is not asked for.
     """
 
     catalog: CatalogSpec | None
@@ -66,6 +67,7 @@ class Adversarial:
     strict: bool
     simulation: Simulation
     workers: int
+    lpips: LpipsSettings | None = None
 
     @property
     def size(self) -> int:
@@ -88,10 +90,11 @@ class Adversarial:
             **parts,
             "seeds": list(self.seeds),
             "simulation": self.simulation.model_dump(mode="json"),
+            **({} if self.lpips is None else {"lpips": self.lpips.model_dump(mode="json")}),
             **{
                 key: getattr(self, key)
                 for key in RunSettings.model_fields
-                if key not in ("seeds", "simulation")
+                if key not in ("seeds", "simulation", "lpips")
             },
         }
 

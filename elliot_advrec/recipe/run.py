@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -26,6 +27,18 @@ class Simulation(Config):
     """Share of items that are new: nobody has taken one yet."""
 
 
+class LpipsSettings(Config):
+    """Learned perceptual distance of attacked pictures (LPIPS); its weights are not shipped."""
+
+    net: Literal["vgg", "alex", "squeeze"] = "vgg"
+    """Its backbone; papers on recommenders report vgg."""
+    backbone: Path | None = None
+    """File of torchvision's ImageNet weights of that backbone, e.g. ``vgg16-397923af.pth``, or the same as
+    safetensors. Absent: LPIPS is not measured, and a note in the report says so."""
+    linear: Path | None = None
+    """File of the linear layers as published, version 0.1; absent: the copy that torchmetrics brings."""
+
+
 class RunSettings(Config):
     """How the matrix is run."""
 
@@ -44,6 +57,8 @@ class RunSettings(Config):
     """Refuse items without an image, bad images and unknown items, instead of dropping them with a note."""
     simulation: Simulation = Simulation()
     """Used only where there are no interactions; reports then say so."""
+    lpips: LpipsSettings | None = None
+    """Measure the learned perceptual distance (LPIPS) of every attacked picture."""
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=0, le=256)
     """Processes that decode pictures; 0: none beside the main one."""
 

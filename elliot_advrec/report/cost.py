@@ -19,7 +19,13 @@ from elliot_advrec.report.labels import (
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
-_VISIBLE = {"ssim": ("SSIM", 4), "psnr": ("PSNR (dB)", 1), "linf": ("L∞", 4), "l2": ("L2", 3)}
+_VISIBLE = {
+    "ssim": ("SSIM", 4),
+    "psnr": ("PSNR (dB)", 1),
+    "lpips": ("LPIPS", 4),
+    "linf": ("L∞", 4),
+    "l2": ("L2", 3),
+}
 MEASURED_ELSEWHERE = (
     *_VISIBLE,
     "cosine_before",
@@ -40,7 +46,7 @@ _EFFECT = {
 
 
 def visibility_table(pool: Pool, *, largest: bool = False) -> Table | None:
-    """SSIM, PSNR and the norms of the perturbation, a mean over pairs.
+    """SSIM, PSNR, LPIPS where it was measured, and the norms of the perturbation, a mean over pairs.
 
     Args:
         pool: all cells.
@@ -52,6 +58,8 @@ def visibility_table(pool: Pool, *, largest: bool = False) -> Table | None:
         "Means over pairs, pixels in [0,1]; PSNR over those whose image changed. SSIM 1 and a high PSNR mean "
         "that nothing is to be seen."
     )
+    if pool.select(metric="lpips"):
+        note += " LPIPS, a learned distance, is 0 for equal pictures; papers print it times 100."
     return _by_attack(pool, "Imperceptibility", columns, digits, note, largest)
 
 

@@ -145,6 +145,14 @@ class Threat(Component, ABC):
         """Whether the adversary may differentiate its loss; if not, it sees values alone."""
         return True
 
+    def caveat(self) -> str | None:
+        """Why these settings may miss their own goal, one sentence for the report; None: no reason."""
+        return None
+
+    def most(self, catalog: Catalog) -> int:
+        """How many pairs ``draw`` gives at most over this catalog, by its labels alone; for estimates."""
+        return self.pairs
+
     def suits(self, recommender: type[Recommender]) -> str | None:
         """Why a kind of recommender cannot be attacked, one phrase; None where it can.
 

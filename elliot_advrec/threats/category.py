@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Config
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
 from elliot_advrec.threats.categories import AUTO, choose
@@ -61,6 +62,15 @@ class Category(Threat):
     def pairs(self) -> int:
         """How many items are attacked at most; no bound where all of the category are."""
         return self.config.pairs or sys.maxsize
+
+    def most(self, catalog: Catalog) -> int:
+        """The items of the source category, or of the largest one where it is chosen by popularity."""
+        labelled = catalog.category[catalog.category >= 0]
+        sizes = dict(
+            zip(catalog.categories, np.bincount(labelled, minlength=len(catalog.categories)), strict=True)
+        )
+        sizes.pop(self.config.target, None)
+        return min(self.pairs, int(sizes.get(self.config.source, max(sizes.values(), default=0))))
 
     def categories(self, scene: Scene) -> tuple[int, int]:
         """The source and the target category as indices into the catalog's; see ``categories.choose``.

@@ -156,3 +156,16 @@ class Demotion(Promotion):
     """
 
     raised: ClassVar[bool] = False
+
+    def caveat(self) -> str | None:
+        settings = self.config
+        by_score = settings.objective == "score" and settings.knowledge in ("white", "score")
+        if settings.users != "population" or not by_score:
+            return None
+        cure = (
+            "take objective: margin" if settings.knowledge == "white" else "knowledge: rank has no such flaw"
+        )
+        return (
+            "it pushes items down for everybody by their score, which lists need not follow: users' scores "
+            f"differ in size, and while the largest fall the item may rise in other lists; {cure}."
+        )

@@ -117,6 +117,18 @@ def test_check_runs_nothing_and_leaves_nothing(
     assert listing(tmp_path) == before
 
 
+def test_check_says_what_a_recipe_cannot_have(elliot: Elliot, tmp_path: Path) -> None:
+    pushed = {"type": "demotion", "name": "down", "users": "population", "pairs": 2, "k": [5]}
+    made = small(threats=[pushed], lpips={"net": "alex"}, attacks=[{"preset": "bim", "steps": 2, "eps": 0.1}])
+    made["experiment"]["models"]["external.VBPR"] = {"epochs": 1}
+    called = elliot("check", save(made, tmp_path / "noted.yml"))
+    assert called.code == 0
+    notes = [line for line in called.out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 2
+    assert notes[0].startswith("note: LPIPS is not measured")
+    assert notes[1].startswith("note: Threat 'down': it pushes items down for everybody by their score")
+
+
 def test_check_knows_what_is_in_the_store(elliot: Elliot, recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "kept"
     assert elliot("run", recipe, "-o", tmp_path / "out", "--store", store, "-q").code == 0

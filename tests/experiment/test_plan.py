@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_recipes import matrix, save, small
 
@@ -201,3 +202,18 @@ def test_an_unknown_backbone_is_refused_before_anything_runs(tmp_path: Path) -> 
         UserError, match=r"extractor.backbone: unknown backbone 'mobilenetv2_10'; did you mean"
     ):
         planned(recipe, tmp_path)
+
+
+@pytest.mark.parametrize("pairs", [None, 3, 1000])
+def test_a_category_attack_counts_the_items_of_a_category(tmp_path: Path, pairs: int | None) -> None:
+    recipe = small(
+        threats=[{"preset": "category", "min_items": 1, "pairs": pairs}],
+        attacks=[{"preset": "pgd", "steps": 4, "eps": 0.05}, {"preset": "fgsm", "eps": 0.05, "pairs": 2}],
+    )
+    plan = planned(recipe, tmp_path)
+    labels = next(s for s in plan.stages if s.kind == "catalog").parts["source"].catalog().category
+    largest = int(np.bincount(labels[labels >= 0]).max())
+    assert largest < len(labels)
+    counted = {s.tags["attack"]: plan.gradients(s) for s in plan.stages if s.kind == "attack"}
+    assert counted["pgd"] == 4 * min(pairs or largest, largest)
+    assert counted["fgsm"] == 2

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from naive_lpips import by_definition, drawn_linear, published_linear
 from safetensors.torch import save_file
 from torch import Tensor
 from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
@@ -16,9 +17,7 @@ from torchmetrics.functional.image import learned_perceptual_image_patch_similar
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.lpips import BACKBONES, SMALLEST, Net, lpips, lpips_network
 
-TAPS: dict[Net, tuple[int, ...]] = {"squeeze": (1, 4, 7, 9, 10, 11, 12), "alex": (1, 4, 7, 9, 11)}
-"""Places in ``features`` whose output is compared (Zhang et al. 2018, 3)."""
-NETS = sorted(TAPS)
+NETS: list[Net] = ["alex", "squeeze"]
 
 
 @pytest.fixture(scope="module")
@@ -47,32 +46,6 @@ def pictures(seed: int, count: int = 3, size: int = 40) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-def by_definition(net: Net, model: Any, clean: Tensor, changed: Tensor) -> list[float]:
-    """Squared differences of unit channel vectors, weighted, averaged over places, summed over layers."""
-    import torchmetrics.functional.image as package
-
-    folder = Path(package.__file__).parent / "lpips_models"
-    heads = torch.load(folder / f"{net}.pth", map_location="cpu", weights_only=True)
-    found = []
-    for one, other in zip(clean, changed, strict=True):
-        total, layer = 0.0, 0
-        values = [
-            ((2 * x - 1) - torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
-            / torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1)
-            for x in (one, other)
-        ]
-        values = [value[None] for value in values]
-        for place, block in enumerate(model.features[: TAPS[net][-1] + 1]):
-            values = [block(value.clone()) for value in values]
-            if place in TAPS[net]:
-                units = [v[0].double() / (1e-8 + v[0].double().square().sum(0)).sqrt() for v in values]
-                weight = heads[f"lin{layer}.model.1.weight"].double().flatten()
-                total += float(((units[0] - units[1]).square() * weight[:, None, None]).sum(0).mean())
-                layer += 1
-        found.append(total)
-    return found
-
-
 @pytest.mark.parametrize("net", NETS)
 def test_equals_the_definition(stored: dict[str, tuple[Path, Any]], net: Net) -> None:
     path, model = stored[net]
@@ -80,7 +53,7 @@ def test_equals_the_definition(stored: dict[str, tuple[Path, Any]], net: Net) ->
     clean = pictures(0)
     changed = (clean + 0.2 * (pictures(1) - 0.5)).clamp(0, 1)
     with torch.no_grad():
-        expected = by_definition(net, model, clean, changed)
+        expected = by_definition(net, model, published_linear(net), clean, changed)
     assert lpips(network, clean, changed).tolist() == pytest.approx(expected, rel=1e-4)
     assert lpips(network, clean, clean).tolist() == [0.0] * 3
     # A single picture is what it is among others, and no training mode brings dropout back.
@@ -136,7 +109,9 @@ def test_bad_files_are_refused(
     stored: dict[str, tuple[Path, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no weights at"):
+    with pytest.raises(
+        UserError, match=r"there is no file .*; name torchvision's ImageNet weights of squeezenet1_1"
+    ):
         lpips_network(tmp_path / "missing.pth", "squeeze")
     with pytest.raises(UserError, match=r"does not fit the backbone 'alexnet'"):
         lpips_network(stored["squeeze"][0], "alex")
@@ -163,3 +138,51 @@ def test_heads_that_do_not_fit_are_an_error_and_not_random_weights(
     monkeypatch.setattr(torch, "load", lambda *a, **k: dict(list(read(*a, **k).items())[1:]))
     with pytest.raises(RuntimeError, match="does not fit its network"):
         lpips_network(stored["squeeze"][0], "squeeze")
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_given_linear_layers_take_the_place_of_those_of_torchmetrics(
+    stored: dict[str, tuple[Path, Any]], net: Net, tmp_path: Path
+) -> None:
+    path, model = stored[net]
+    linear, safe = tmp_path / "linear.pth", tmp_path / "linear.safetensors"
+    torch.save(drawn_linear(net), linear)
+    save_file(drawn_linear(net), safe)
+    clean, changed = pictures(0), pictures(1)
+    expected = by_definition(net, model, drawn_linear(net), clean, changed)
+    for file in (linear, safe):
+        found = lpips(lpips_network(path, net, linear=file), clean, changed)
+        assert found.tolist() == pytest.approx(expected, rel=1e-4)
+    published = lpips(lpips_network(path, net), clean, changed)
+    torch.save(published_linear(net), linear)
+    assert torch.equal(lpips(lpips_network(path, net, linear=linear), clean, changed), published)
+    assert published.tolist() != pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_equals_the_authors_package(stored: dict[str, tuple[Path, Any]], net: Net, tmp_path: Path) -> None:
+    theirs = pytest.importorskip("lpips", reason="the authors' package is not installed: pip install lpips")
+    path, model = stored[net]
+    linear = tmp_path / "linear.pth"
+    torch.save(drawn_linear(net), linear)
+    judge = theirs.LPIPS(net=net, pnet_rand=True, model_path=str(linear), verbose=False)
+    # Its slices name their blocks by their number in torchvision's ``features``.
+    for key, value in judge.net.state_dict().items():
+        value.copy_(model.state_dict()[f"features.{key.partition('.')[2]}"])
+    clean, changed = pictures(0), pictures(1)
+    expected = judge(clean, changed, normalize=True).flatten().detach()
+    found = lpips(lpips_network(path, net, linear=linear), clean, changed)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_linear_layers_that_do_not_fit_are_refused(
+    stored: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    linear = tmp_path / "linear.pth"
+    with pytest.raises(UserError, match=r"there is no file .*linear.pth; name .* LPIPS 0.1, v0.1/alex.pth"):
+        lpips_network(stored["alex"][0], "alex", linear=linear)
+    torch.save(drawn_linear("squeeze"), linear)
+    with pytest.raises(UserError, match=r"linear.pth: does not fit .*'alex \(linear layers\)': 4 of 5"):
+        lpips_network(stored["alex"][0], "alex", linear=linear)
+    with pytest.raises(UserError, match=r"'squeeze \(linear layers\)': 7 of 7.*v0.1/squeeze.pth"):
+        lpips_network(stored["squeeze"][0], "squeeze", linear=stored["squeeze"][0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from small_shop import attacked, catalog, shop
+from small_shop import NAMES, attacked, catalog, shop
 
 from elliot_advrec.component import validate
 from elliot_advrec.data.interactions import Interactions
@@ -250,3 +250,26 @@ def test_what_it_does_to_lists_is_the_category_hit_ratio() -> None:
         for each in (scene.recommender, pushed)
     )
     assert after.value > 1.5 * before.value
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({}, 4),  # whichever is chosen, no category has more
+        ({"source": NAMES[1]}, 3),
+        ({"source": NAMES[1], "pairs": 2}, 2),
+        ({"source": NAMES[1], "pairs": 50}, 3),
+        ({"pairs": 50}, 4),
+        ({"target": NAMES[2]}, 4),
+        ({"source": "no such"}, 4),
+    ],
+)
+def test_the_items_of_a_category_bound_its_pairs(settings: dict[str, Any], most: int) -> None:
+    assert threat(**settings).most(catalog(LABELS)) == most
+
+
+def test_the_target_bounds_no_pairs_and_without_labels_there_are_none() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 2, -1, -1])
+    assert threat().most(catalog(labels)) == 5
+    assert threat(target=NAMES[0]).most(catalog(labels)) == 3
+    assert threat().most(catalog(np.full(12, -1))) == 0

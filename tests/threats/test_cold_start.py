@@ -9,8 +9,8 @@ import pytest
 import torch
 from push_scene import World, interactions, naive_rank, threat
 
-from elliot_advrec.attacks import Budget
-from elliot_advrec.attacks.imitation import Replace
+from elliot_advrec.attacks import Attack, Budget
+from elliot_advrec.attacks.imitation import Paste, PasteConfig, Replace
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.errors import UserError
 from elliot_advrec.recommenders import RECOMMENDERS
@@ -111,13 +111,19 @@ def test_judge_equals_a_naive_loop(world: World) -> None:
     assert made.successes(judged, "after")[1].met.tolist() == grew.tolist()
 
 
-@pytest.mark.parametrize("knowledge", ["insider", "expert", "semantic"])
-def test_attacks_promote(world: World, knowledge: str) -> None:
+PULL = PGD(PGDConfig(steps=10, step_rule="cosine"))
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "attack"),
+    [("insider", PULL), ("expert", PULL), ("semantic", Replace())],
+    ids=["insider", "expert", "semantic"],
+)
+def test_attacks_promote(world: World, knowledge: str, attack: Attack) -> None:
     made: Any = threat("cold_start", pairs=12, knowledge=knowledge)
     targets = made.draw(world.scene(), 1)
     loss = made.loss(world.scene(), world.extractor, targets)
     images = world.images[torch.from_numpy(targets.attack)]
-    attack = Replace() if knowledge == "semantic" else PGD(PGDConfig(steps=10, step_rule="cosine"))
     eps = 1.0 if knowledge == "semantic" else 0.2
     found = attack(loss, images, Budget("linf", eps), Streams(range(12)))
     embeddings = world.extractor.embed(found.images)
@@ -131,3 +137,21 @@ def test_attacks_promote(world: World, knowledge: str) -> None:
             np.linalg.norm(e - hook, axis=1) for e in (world.embeddings[targets.attack], embeddings.numpy())
         )
         assert (after < 0.8 * before).all()
+
+
+def test_an_inset_shows_the_hook(world: World) -> None:
+    made: Any = threat("cold_start", pairs=12, hooks=3, knowledge="semantic")
+    targets = made.draw(world.scene(), 1)
+    loss = made.loss(world.scene(), world.extractor, targets)
+    images, hooks = (world.images[torch.from_numpy(rows)] for rows in (targets.attack, targets.target))
+    half = images.shape[-1] // 2
+    found = Paste(PasteConfig(scale=0.5, position="top_left"))(
+        loss, images, Budget("linf", 1.0), Streams(range(12))
+    )
+    inset = torch.nn.functional.avg_pool2d(hooks, 2)
+    close = (found.images[:, :, :half, :half] - inset).flatten(1).norm(dim=1)
+    others = (found.images[:, :, :half, :half] - inset.roll(1, 0)).flatten(1).norm(dim=1)
+    same = torch.from_numpy(targets.target == np.roll(targets.target, 1))
+    assert ((close < 0.5 * others) | same).all()
+    assert not same.all()
+    assert torch.equal(found.images[:, :, half:], images[:, :, half:])

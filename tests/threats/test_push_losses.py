@@ -189,3 +189,39 @@ def test_a_group_does_not_say_when_it_is_solved(world: World) -> None:
     assert ready(world, "promotion", knowledge="rank")[2].solved is not None
     for settings in ({"users": "segment"}, {"users": "population"}, {"knowledge": "partial"}):
         assert ready(world, "promotion", **settings)[2].solved is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"users": "population"}, "take objective: margin"),
+        ({"users": "population", "knowledge": "score"}, "knowledge: rank has no such flaw"),
+        ({"users": "population", "objective": "margin"}, None),
+        ({"users": "population", "objective": "rank"}, None),
+        ({"users": "population", "knowledge": "rank"}, None),
+        ({"users": "population", "knowledge": "partial"}, None),
+        ({"users": "segment"}, None),
+        ({}, None),
+    ],
+)
+def test_who_pushes_down_for_everybody_by_score_is_warned(settings: dict[str, Any], said: str | None) -> None:
+    caveat = threat("demotion", **settings).caveat()
+    assert caveat is None if said is None else said in str(caveat)
+    assert threat("promotion", **settings).caveat() is None
+
+
+def test_the_warning_is_true(world: World) -> None:
+    """By their score items fall, and stand in more lists than before; by the margin they leave lists."""
+    grew = {}
+    for objective in ("score", "margin"):
+        made = threat("demotion", pairs=12, users="population", objective=objective, k=[5], mock_users=12)
+        targets = made.draw(world.scene(), 1)
+        loss = made.loss(world.scene(), world.extractor, targets)
+        images = world.images[torch.from_numpy(targets.attack)]
+        attack = PGD(PGDConfig(steps=10, step_rule="cosine"))
+        found = attack(loss, images, Budget("linf", 0.2), Streams(range(12)))
+        judged = made.judge(world.scene(), targets, world.extractor.embed(found.images))
+        assert judged["score_after"].mean() < judged["score_before"].mean()
+        grew[objective] = (judged["hit_5_after"] - judged["hit_5_before"]).mean()
+    assert grew["margin"] < -0.03
+    assert grew["score"] > 0.03
