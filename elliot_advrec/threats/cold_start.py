@@ -62,6 +62,14 @@ class ColdStart(Threat):
         """Whether there is anything to differentiate: pictures alone have no goal that could be."""
         return self.config.knowledge != "semantic"
 
+    def caveat(self) -> str | None:
+        if self.config.knowledge != "expert":
+            return None
+        return (
+            "its expert moves an item's embedding to a popular item's, which raises it only as far as that item "
+            "is popular for its looks."
+        )
+
     def suits(self, recommender: type[Recommender]) -> str | None:
         if not recommender.own_picture:
             return "users who have not taken an item score it without looking at its picture"

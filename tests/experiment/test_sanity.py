@@ -12,6 +12,7 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.sanity import checks, refuse_failed
 from elliot_advrec.experiment.stages import Finished, Stage, complete, row
 from elliot_advrec.metrics.rates import wilson
+from elliot_advrec.threats.cold_start import ColdStart, ColdStartConfig
 from elliot_advrec.threats.item_to_item import ItemToItem
 from elliot_advrec.threats.promotion import Promotion, PromotionConfig
 
@@ -106,6 +107,16 @@ def test_probes_fail_one_by_one(change: dict[str, Any], failing: str | None) -> 
     found = outcome([], [probed(**change)])
     assert len(found) == 4
     assert [name for name, passed in found.items() if not passed] == ([failing] if failing else [])
+
+
+@pytest.mark.parametrize(("knowledge", "asked"), [("insider", True), ("expert", False)])
+def test_a_threat_whose_loss_is_not_its_success_is_not_asked_to_succeed(knowledge: str, asked: bool) -> None:
+    threat = ColdStart(ColdStartConfig.model_validate({"knowledge": knowledge, "pairs": 4}))
+    done = Finished(Stage("probe", "probing", {}, parts={"threat": threat}), {"probe": GOOD_PROBE}, False)
+    arrays = {f"hit_{k}_{moment}": np.zeros(4) for k in threat.config.k for moment in ("before", "after")}
+    found = {check["check"] for check in checks([], [done], lambda _: arrays)}
+    assert "gradients do not vanish" in found
+    assert ("without bounds the attack succeeds" in found) == asked
 
 
 def test_a_strict_run_fails_with_the_first_check() -> None:
