@@ -66,8 +66,8 @@ class ColdStart(Threat):
         if self.config.knowledge != "expert":
             return None
         return (
-            "its expert moves an item's embedding to a popular item's, which raises it only as far as that item "
-            "is popular for its looks."
+            "its expert moves an item's embedding to a popular item's, which raises it only as far as that "
+            "item is popular for its looks."
         )
 
     def suits(self, recommender: type[Recommender]) -> str | None:
