@@ -10,7 +10,7 @@ import numpy as np
 from elliot_advrec.threats.base import Moment
 from elliot_advrec.threats.measured import Effect
 from elliot_advrec.threats.popularity import STRATA
-from elliot_advrec.threats.rows import mean_row, median_row
+from elliot_advrec.threats.rows import mean_row, median_row, rate_row
 
 MOMENTS: dict[str, Moment] = {"hit_rate": "after", "hit_rate_8bit": "after_8bit", "hit_rate_clean": "before"}
 FEW = 10
@@ -58,5 +58,7 @@ def push_rows(pairs: Mapping[str, np.ndarray], cutoffs: Sequence[int]) -> list[d
 
 
 def _share(metric: str, values: np.ndarray, **columns: Any) -> dict[str, Any]:
-    """The mean of (n,) shares."""
+    """The mean of (n,) shares; of single users, whose shares are 0 or 1, it is a rate."""
+    if np.isin(values, (0.0, 1.0)).all():
+        return rate_row(metric, values > 0, **columns)
     return mean_row(metric, values, low=0.0, high=1.0, **columns)
