@@ -43,6 +43,10 @@ class Filter(Component, ABC):
         """Whether it draws; it then needs one stream a picture, and an adaptive attacker averages draws."""
         return False
 
+    def steady(self) -> Filter:
+        """The filter without a random last step that only serves inference; itself where there is none."""
+        return self
+
     @abstractmethod
     def apply(self, pixels: Tensor, streams: Streams | None) -> Tensor:
         """The filtered pictures.

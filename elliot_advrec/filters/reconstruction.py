@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -52,6 +54,13 @@ class Reconstruction(LearnedFilter):
     @property
     def random(self) -> bool:
         return self.config.resize_pad
+
+    def steady(self) -> Reconstruction:
+        if not self.random:
+            return self
+        found = copy.copy(self)  # the same network
+        found.config = self.config.model_copy(update={"resize_pad": False})
+        return found
 
     def build(self) -> nn.Module:
         c = self.config
