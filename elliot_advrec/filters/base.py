@@ -72,7 +72,7 @@ class Filter(Component, ABC):
             streams: one random stream a picture, the only source of randomness; needed where ``random``.
 
         Raises:
-            ValueError: pictures of another type or shape, or another number of streams.
+            ValueError: pictures of another type, shape or range, or another number of streams.
             RuntimeError: the filter left the size or [0, 1]: a fault of its author.
         """
         return self._checked(pixels, streams, self.apply)
@@ -116,6 +116,10 @@ class Filter(Component, ABC):
             )
         low, high = (float(bound) for bound in torch.aminmax(found.detach()))
         if not (low >= 0.0 and high <= 1.0):  # NaN fails both
+            # Whose fault it is costs a look at the input, which is spared as long as all is well.
+            first, last = (float(bound) for bound in torch.aminmax(pixels.detach()))
+            if not (first >= 0.0 and last <= 1.0):
+                raise ValueError(f"pictures must be finite and in [0,1], got values from {first} to {last}")
             raise RuntimeError(f"{type(self).__name__} left [0,1]: values from {low} to {high}")
         return found
 

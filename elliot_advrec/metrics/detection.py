@@ -95,7 +95,7 @@ def auroc(clean: np.ndarray, attacked: np.ndarray, confidence: float = 0.95) -> 
     one, other = value / (2 - value), 2 * value**2 / (1 + value)
     spread = value * (1 - value)
     spread += (attacked.size - 1) * (one - value**2) + (clean.size - 1) * (other - value**2)
-    reach = stats.norm.ppf(0.5 + confidence / 2) * math.sqrt(spread / (clean.size * attacked.size))
+    reach = float(stats.norm.ppf(0.5 + confidence / 2)) * math.sqrt(spread / (clean.size * attacked.size))
     return Rate(value, max(0.0, value - reach), min(1.0, value + reach), total)
 
 

@@ -97,6 +97,10 @@ def test_what_a_caller_may_not_do() -> None:
         jpeg(given.double())
     with pytest.raises(ValueError, match=r"float32 \(B,3,H,W\)"):
         jpeg(given[:, :1])
+    with pytest.raises(ValueError, match="must be finite and in \\[0,1\\], got values from nan"):
+        make("bit_depth")(torch.full((1, 3, 4, 4), torch.nan))
+    with pytest.raises(ValueError, match=r"in \[0,1\], got values from 0\.0 to 255\.0"):
+        make("median")(given * 255)
     with pytest.raises(ValueError, match="needs 2 streams, got none"):
         noise(given)
     with pytest.raises(ValueError, match="needs 2 streams, got 3"):
@@ -119,8 +123,6 @@ def test_what_an_author_may_not_do() -> None:
         Wrong()(torch.zeros(2, 3, 4, 4))
     with pytest.raises(RuntimeError, match=r"Wrong left \[0,1\]: values from 1.5 to 1.5"):
         Wrong()(torch.ones(2, 3, 4, 4))
-    with pytest.raises(RuntimeError, match="nan"):
-        make("bit_depth")(torch.full((1, 3, 4, 4), torch.nan))
 
 
 def test_with_gradient_of_keeps_the_value_to_the_bit() -> None:
