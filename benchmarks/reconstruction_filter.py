@@ -12,8 +12,8 @@ embedding of another one (FGSM, and PGD with 20 steps, kept last) by an attacker
 
 ``distance`` is that of the filtered picture's embedding to the clean picture's, relative to its length;
 ``reached`` is the share of pictures whose filtered embedding ends nearer to the target's than to its own
-clean one; ``..._without`` is the same where the filter is missing. ``caught`` is the share of attacked pictures
-above the threshold. Rates have Wilson's, AUROC Hanley and McNeil's 95 % interval.
+clean one; ``..._without`` is the same where the filter is missing. ``caught`` is the share of attacked
+pictures above the threshold. Rates have Wilson's, AUROC Hanley and McNeil's 95 % interval.
 """
 
 from __future__ import annotations
