@@ -69,39 +69,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--items", type=int, default=600)
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--pictures", type=int, default=60, help="test pictures that are attacked, at once")
     parser.add_argument("--knowledge", choices=["oblivious", "adaptive"], default="oblivious")
     parser.add_argument("--output", type=Path, default=RESULTS / "reconstruction_filter.json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder), arguments.items, arguments.width, arguments.knowledge)
+        found = measured(Path(folder), arguments)
     write_json(arguments.output, found)
     for row in found["rows"]:
         print({name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()})
 
 
-def measured(folder: Path, items: int, width: int, knowledge: str) -> dict[str, Any]:
+def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Train all three networks in ``folder`` and attack the test pictures."""
-    source = Synthetic(SyntheticConfig(items=items, users=50))
+    source = Synthetic(SyntheticConfig(items=asked.items, users=50))
     catalog, pixels, _ = prepare(source.catalog(), SIZE, folder / "pixels")
     settings = ExtractorSettings(backbone="test_efficientnet")
     extractor = Extractor(settings, catalog.categories, catalog.attribute_names, SIZE)
     train_extractor(
         extractor, catalog, pixels, TrainingConfig(epochs=8, lr=3e-3), folder=folder / "extractor"
     )
-    filter = Reconstruction(ReconstructionConfig(width=width, skip=True, tokens=12))
+    filter = Reconstruction(ReconstructionConfig(width=asked.width, skip=True, tokens=12))
     detector = Contrastive(ContrastiveConfig(encoder="test_efficientnet", fpr=0.05), image_size=SIZE)
-    config = FilterTrainingConfig.model_validate({**TRAINING, "eps": EPS, "knowledge": knowledge})
+    config = FilterTrainingConfig.model_validate({**TRAINING, "eps": EPS, "knowledge": asked.knowledge})
     begun, cpu = time.perf_counter(), time.process_time()
     history = train(filter, extractor, catalog, pixels, config, detector=detector, folder=folder / "filter")
     seconds = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu}
     detector.bind(Parts(filter=filter))
     detector.calibrate(detector(pixels.floats(catalog.rows_of("validation"))))
-    view, clean = FrozenExtractor(extractor), pixels.floats(catalog.rows_of("test"))
+    view, clean = FrozenExtractor(extractor), pixels.floats(catalog.rows_of("test")[: asked.pictures])
     return {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} thread",
-        "items": items,
-        "width": width,
-        "knowledge": knowledge,
+        "items": asked.items,
+        "width": asked.width,
+        "knowledge": asked.knowledge,
         "training_seconds": seconds,
         "history": [asdict(epoch) for epoch in history.epochs],
         "rows": rows(view, filter, detector, clean),
