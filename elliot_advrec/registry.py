@@ -1,8 +1,8 @@
 """Names of pluggable parts: built-in ones by dotted path, others through entry points.
 
 A built-in part is one line in its package's ``__init__``; a part of another distribution is one line in
-that distribution's ``[project.entry-points."elliot_advrec.attacks"]`` (or ``.defenses``, ``.threats``,
-``.recommenders``, ``.sources``). Nothing is imported before it is asked for.
+that distribution's ``[project.entry-points."elliot_advrec.attacks"]`` (or ``.defenses``, ``.filters``,
+``.detectors``, ``.threats``, ``.recommenders``, ``.sources``). Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations

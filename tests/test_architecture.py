@@ -22,6 +22,8 @@ LAYERS = (
     "recommenders",
     "attacks",
     "defenses",
+    "filters",
+    "detectors",
     "threats",
     "recipe",
     "experiment",
