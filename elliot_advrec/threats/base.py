@@ -149,6 +149,15 @@ class Threat(Component, ABC):
         """Why these settings may miss their own goal, one sentence for the report; None: no reason."""
         return None
 
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse a catalog whose labels and size alone show that nobody could be attacked.
+
+        It is asked before anything is trained; ``draw`` knows all the rest.
+
+        Raises:
+            UserError: says what does not fit.
+        """
+
     def most(self, catalog: Catalog) -> int:
         """How many pairs ``draw`` gives at most over this catalog, by its labels alone; for estimates."""
         return self.pairs
