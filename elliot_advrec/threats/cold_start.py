@@ -51,6 +51,7 @@ class ColdStart(Threat):
     config_class = ColdStartConfig
     config: ColdStartConfig
     on_recommender: ClassVar[bool] = True
+    names_pictures: ClassVar[bool] = True
 
     @property
     def pairs(self) -> int:
@@ -60,7 +61,12 @@ class ColdStart(Threat):
     @property
     def white_box(self) -> bool:
         """Whether there is anything to differentiate: pictures alone have no goal that could be."""
-        return self.config.knowledge != "semantic"
+        return not self.blind
+
+    @property
+    def blind(self) -> bool:
+        """Whether pictures are all that is known."""
+        return self.config.knowledge == "semantic"
 
     def suits(self, recommender: type[Recommender]) -> str | None:
         if not recommender.own_picture:

@@ -36,6 +36,7 @@ class Promotion(Threat):
     config_class = PromotionConfig
     config: PromotionConfig
     on_recommender: ClassVar[bool] = True
+    names_pictures: ClassVar[bool] = True
     raised: ClassVar[bool] = True
     """Whether items are to rise."""
 
