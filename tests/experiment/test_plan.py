@@ -232,12 +232,10 @@ def test_a_category_attack_counts_the_items_of_a_category(tmp_path: Path, pairs:
             "pairs: 2000 pairs .* 40 items; ask for at most 1560",
         ),
         ({"preset": "promotion", "k": [5, 40]}, "k: a list of 40 holds all of the 40 items"),
-        (
-            {"preset": "promotion", "users": "population", "k": [5]},
-            "mock_users: 200 mock users need 201",
-        ),
+        ({"preset": "promotion", "users": "population", "k": [5]}, "mock_users: 200 mock users need 201"),
+        ({"preset": "cold_start", "k": [500]}, "k: a list of 500 holds all of the 40 items"),
     ],
-    ids=["source", "target", "pairs", "k", "mock users"],
+    ids=["source", "target", "pairs", "k", "mock users", "cold k"],
 )
 def test_what_the_catalog_cannot_give_is_refused_before_anything_runs(
     tmp_path: Path, threat: dict[str, Any], message: str
