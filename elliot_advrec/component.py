@@ -92,11 +92,9 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> tuple[list[str 
     shown = "" if isinstance(value, Mapping | list) else f", got {value!r}"
     for types, rule in _RULES:
         if kind in types:
-            return (
-                location,
-                f"{f'{location[-1]!r} ' if location else ''}must {rule.format(**context)}{shown}",
-                None,
-            )
+            # An entry of a list has no name of its own; its place is in the location.
+            named = f"{location[-1]!r} " if location and isinstance(location[-1], str) else ""
+            return location, f"{named}must {rule.format(**context)}{shown}", None
     message = first["msg"]
     return location, message[0].lower() + message[1:] + shown, None
 

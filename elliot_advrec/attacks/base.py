@@ -30,6 +30,10 @@ class Attack(Component, ABC):
     needs: ClassVar[Needs] = "gradient"
     norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2")
     """Budgets it is defined for."""
+    unbounded: ClassVar[bool] = False
+    """Whether it holds no budget, and so takes none but eps 1 in L-infinity."""
+    imitates: ClassVar[bool] = False
+    """Whether it shows another item's picture, which the threat must name, and looks at nothing else."""
 
     @abstractmethod
     def run(self, problem: Problem) -> None:

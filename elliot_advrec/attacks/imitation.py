@@ -23,6 +23,8 @@ class Replace(Attack):
     """
 
     needs: ClassVar[Needs] = "values"
+    unbounded: ClassVar[bool] = True
+    imitates: ClassVar[bool] = True
 
     def run(self, problem: Problem) -> None:
         _unbounded(problem, "a replaced picture", "replace")
@@ -49,6 +51,7 @@ class Blend(Attack):
     config_class = BlendConfig
     config: BlendConfig
     needs: ClassVar[Needs] = "values"
+    imitates: ClassVar[bool] = True
 
     def run(self, problem: Problem) -> None:
         _show(problem, problem.images + self.config.amount * problem.reference())
@@ -78,6 +81,8 @@ class Paste(Attack):
     config_class = PasteConfig
     config: PasteConfig
     needs: ClassVar[Needs] = "values"
+    unbounded: ClassVar[bool] = True
+    imitates: ClassVar[bool] = True
 
     def run(self, problem: Problem) -> None:
         _unbounded(problem, "an inset", "paste")

@@ -13,7 +13,7 @@ from elliot_advrec.attacks import Attack, Budget
 from elliot_advrec.attacks.detection import RepeatedQueries
 from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.experiment.stages import Outcome, Stage
-from elliot_advrec.experiment.staging import rows_of, scene
+from elliot_advrec.experiment.staging import blamed, rows_of, scene
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import write_arrays
@@ -35,7 +35,8 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     extractor_stage = stage.needs["extractor"]
     catalog_stage = extractor_stage.needs["catalog"]
     place = scene(workspace, stage)
-    targets = threat.draw(place, parts["seed"]).first(parts["pairs"])
+    with blamed(stage):
+        targets = threat.draw(place, parts["seed"]).first(parts["pairs"])
     bench = Bench(
         workspace.frozen(extractor_stage, stage.settings["precision"]),
         workspace.frozen(extractor_stage),

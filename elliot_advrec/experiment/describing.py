@@ -140,6 +140,7 @@ def attack_stages(
             {
                 "attack": built,
                 "threat": goal,
+                "where": threat.where,
                 "budget": budget,
                 "pairs": pairs,
                 "seed": stream_seed("pairs", threat.kind, seed),
@@ -175,7 +176,7 @@ def probe_stage(
         },
         _wanted(goal, needs, recommender),
         {"defense": defense.name, "threat": threat.name, "seed": seed},
-        {"threat": goal, "seed": stream_seed("pairs", threat.kind, seed)},
+        {"threat": goal, "where": threat.where, "seed": stream_seed("pairs", threat.kind, seed)},
         probed(goal) * GRADIENTS if goal.white_box else 0,
     )
 

@@ -75,7 +75,7 @@ def judged_stages(
                 {
                     **attacked.tags,
                     "recommender": name,
-                    **({"threat": f"{threat.name} (poisoned)"} if poisoned else {}),
+                    **({"threat": threat.poisoned} if poisoned else {}),
                 },
                 {**recommender.parts, "threat": threat.built},
             )

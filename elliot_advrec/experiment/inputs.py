@@ -13,9 +13,9 @@ from elliot_advrec.data.folds import items_of, split_rows
 from elliot_advrec.data.interactions import build_folds
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.taste import simulate
-from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.given_features import features_digest, treatment
 from elliot_advrec.experiment.stages import Outcome, Stage
+from elliot_advrec.experiment.suiting import check_catalog
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import sha256
 from elliot_advrec.progress import Progress
@@ -59,41 +59,13 @@ def make_catalog(workspace: Workspace, stage: Stage, folder: Path, progress: Pro
         workers=workspace.workers,
         progress=progress,
     )
-    _suited(catalog, stage)
+    check_catalog(stage.parts["recipe"], catalog)  # again, for pictures that were dropped
     notes = list(catalog.notes)
     if skipped:
         named = "; ".join(f"{bad.path} ({bad.reason})" for bad in skipped[:LISTED])
         more = f"; and {len(skipped) - LISTED} more in pixels.json" if len(skipped) > LISTED else ""
         notes.append(f"pictures that were skipped: {named}{more}")
     return Outcome(notes=notes, extra={"items": len(catalog.ids)})
-
-
-def _suited(catalog: Catalog, stage: Stage) -> None:
-    """Refuse what recommenders would refuse after hours of training an extractor."""
-    recipe: Recipe = stage.parts["recipe"]
-    if recipe.experiment.top_k > len(catalog.ids):
-        raise UserError(
-            f"top_k {recipe.experiment.top_k} is larger than the number of items of the catalog, "
-            f"{len(catalog.ids)}",
-            where=f"{recipe.path}: experiment.top_k",
-            remedy=f"write at most {len(catalog.ids)}",
-        )
-    if np.max(catalog.category, initial=-1) >= 0:
-        return
-    for model in recipe.models:
-        if model.component.uses_categories:
-            raise UserError(
-                f"{model.name} needs the items' categories, and the catalog has none",
-                where=model.where,
-                remedy="name a catalog with categories, or take VBPR",
-            )
-    for threat in recipe.adversarial.threats:
-        if threat.built.needs_categories:
-            raise UserError(
-                f"the threat '{threat.name}' needs the items' categories, and the catalog has none",
-                where=threat.where,
-                remedy="name a catalog with categories, or take the threat out",
-            )
 
 
 def _make_items(stage: Stage, folder: Path) -> Outcome:

@@ -14,6 +14,7 @@ from elliot_advrec.experiment.describing_rankings import judged_stages, recommen
 from elliot_advrec.experiment.learning import STEPS
 from elliot_advrec.experiment.stages import ATTACKED, Stage
 from elliot_advrec.experiment.store import Store
+from elliot_advrec.experiment.suiting import check_catalog
 from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe, ThreatSpec
 from elliot_advrec.recipe.reach import reached, served
@@ -49,13 +50,13 @@ class Plan:
         if not stage.gradients_per_picture:
             return stage.gradients
         if stage.split == ATTACKED:
-            count = min(stage.parts["pairs"], stage.parts["threat"].most(self._catalog))
+            count = min(stage.parts["pairs"], stage.parts["threat"].most(self.catalog))
         else:
             count = self._pictures[stage.split]
         return round(stage.gradients_per_picture * count)
 
     @cached_property
-    def _catalog(self) -> Catalog:
+    def catalog(self) -> Catalog:
         """The items by their labels alone: no picture is decoded."""
         found: Catalog = next(s.parts["source"] for s in self.stages if s.kind == "catalog").catalog()
         return found
@@ -63,7 +64,7 @@ class Plan:
     @cached_property
     def _pictures(self) -> Counter[str]:
         """How many pictures each split has."""
-        return Counter(self._catalog.split.tolist())
+        return Counter(self.catalog.split.tolist())
 
 
 def make_plan(recipe: Recipe, device: str) -> Plan:
@@ -74,7 +75,8 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
             so results of one are not taken for those of the other.
 
     Raises:
-        UserError: the data cannot be found, or a threat has no recommender to be judged on.
+        UserError: the data cannot be found, a threat has no recommender to be judged on, or the catalog lacks
+            what it asks for.
     """
     stages: dict[str, Stage] = {}
     for stage in _stages(recipe, device):
@@ -86,7 +88,10 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
     cells = {kind: {str(sorted(s.tags.items())) for s in ordered if s.kind == kind} for kind in RANKED}
     alone = {str(sorted(s.tags.items())) for s in ordered if s.kind == "attack" and "recommender" in s.tags}
     attacked = cells["rerank"] | cells["retrain"] | alone
-    return Plan(ordered, len(attacked or cells["recommender"]))
+    plan = Plan(ordered, len(attacked or cells["recommender"]))
+    if recipe.adversarial.threats:
+        check_catalog(recipe, plan.catalog)
+    return plan
 
 
 def _ancestors(stage: Stage) -> Iterator[Stage]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from elliot_advrec.attacks import Budget, Problem
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.experiment.stages import Outcome, Stage
-from elliot_advrec.experiment.staging import rows_of, scene
+from elliot_advrec.experiment.staging import blamed, rows_of, scene
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import write_arrays
 from elliot_advrec.progress import Progress
@@ -41,7 +41,8 @@ def make_probe(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
     extractor = stage.needs["extractor"]
     view = workspace.frozen(extractor, stage.settings["precision"])
     place = scene(workspace, stage)
-    targets = threat.draw(place, stage.parts["seed"]).first(probed(threat))
+    with blamed(stage):
+        targets = threat.draw(place, stage.parts["seed"]).first(probed(threat))
     count = len(targets)
     assert place.pixels is not None
     clean = place.pixels(targets.attack)
@@ -51,7 +52,8 @@ def make_probe(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
 
     def attack(tried: PGD, budget: Budget, rows: slice) -> tuple[Tensor, Tensor]:
         some = targets.slice(rows.start, rows.stop)
-        loss = threat.loss(place, view, some)
+        with blamed(stage):
+            loss = threat.loss(place, view, some)
         found = tried(loss, clean[rows], budget, Streams(seeds[rows]))
         return found.images, found.loss
 

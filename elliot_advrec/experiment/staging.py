@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.recommenders import Recommender
@@ -42,6 +44,15 @@ def scene(workspace: Workspace, stage: Stage, instead: Recommender | None = None
         recommender=fitted,
         interactions=None if interactions is None else workspace.interactions(interactions),
     )
+
+
+@contextmanager
+def blamed(stage: Stage) -> Iterator[None]:
+    """What a stage's threat refuses is said of its entry in the recipe."""
+    try:
+        yield
+    except UserError as error:
+        raise error.at(stage.parts["where"]) from error
 
 
 def rows_of(targets: Targets) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from elliot_advrec.errors import UserError
 from elliot_advrec.files import disk_error, write_json
 
 RECORD = "stage.json"
@@ -75,6 +76,12 @@ class Store:
         """
         try:
             entry.partial.mkdir(parents=True, exist_ok=True)
+        except (NotADirectoryError, FileExistsError) as error:
+            raise UserError(
+                "the store needs a folder, and a file is in its place",
+                where=str(self.root),
+                remedy="name another --store",
+            ) from error
         except OSError as error:
             raise disk_error(error, entry.partial) from error
         try:

@@ -26,6 +26,7 @@ from elliot_advrec.recipe.spec import (
     ThreatSpec,
     identity,
     refuse_same_cells,
+    refuse_same_threats,
     refuse_twice,
 )
 from elliot_advrec.recipe.text import read
@@ -127,6 +128,7 @@ def read_adversarial(
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
+    refuse_same_threats(threats)
     refuse_same_cells(attacks)
     catalog = _catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None
     if catalog is None and "seeds" not in run.model_fields_set:

@@ -42,6 +42,10 @@ def read_attacks(node: Node, folder: Path, defenses: list[str], threats: list[st
             remedy="known: " + ", ".join(entry.component.norms),
         )
     budgets = tuple(Budget(own.norm, eps) for eps in _eps(entry, own.norm))
+    if entry.component.unbounded and (own.norm != "linf" or min(b.eps for b in budgets) < 1):
+        raise UserError(
+            f"the attack '{entry.name}' holds no budget", where=entry.own.where("eps"), remedy="write eps: 1"
+        )
     against = chosen(entry.own.get("defenses"), "defense", defenses)
     serving = chosen(entry.own.get("threats"), "threat", threats)
     specs = [variant.spec(folder) for variant in _steps(entry)]

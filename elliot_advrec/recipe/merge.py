@@ -11,6 +11,7 @@ from elliot_advrec.recipe.text import parse
 
 EVERY = "*"
 """Key of an overlay that stands for each entry of a list."""
+_PART = re.compile(r"\[(\d+)\]|\"([^\"]+)\"|([^.\[\]\"]+)")
 _NAMING = ("name", "preset", "type", "source")
 
 
@@ -103,10 +104,10 @@ def override(tree: Node, assignment: str, shorthand: Collection[str]) -> Node:
 
 def _path(key: str) -> list[Key]:
     parts: list[Key] = []
-    for part in re.findall(r"\[(\d+)\]|\"([^\"]+)\"|([^.\[\]\"]+)", key):
+    for part in _PART.findall(key):
         position, quoted, plain = part
         parts.append(int(position) if position else quoted or plain.strip())
-    if not parts:
+    if not parts or _PART.sub("", key).strip("."):  # a bracket or a quote without its other half
         raise UserError(f"'{key}' names no key", where="--set", remedy="e.g. --set attacks.pgd.eps=0.03")
     return parts
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elliot_advrec.attacks import ATTACKS
+from elliot_advrec.attacks import ATTACKS, Attack
 from elliot_advrec.errors import UserError
 from elliot_advrec.recipe.spec import AttackSpec, ModelSpec, ThreatSpec
+from elliot_advrec.threats import Threat
 
 
 def reached(threat: ThreatSpec, models: Sequence[ModelSpec]) -> list[ModelSpec]:
@@ -44,7 +45,7 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
     """The attacks that serve a threat.
 
     Raises:
-        UserError: one of them needs a gradient that the threat's adversary does not see, or there is none.
+        UserError: one of them needs what the threat's adversary does not have, or there is none.
     """
     serving = [attack for attack in attacks if attack.threats is None or threat.name in attack.threats]
     if not serving:
@@ -54,14 +55,26 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
             remedy=f"add {threat.name} to the 'threats' of an attack",
         )
     for attack in serving:
-        if not threat.built.white_box and ATTACKS.get(attack.kind).needs == "gradient":
+        reason = _unserved(threat.built, ATTACKS.get(attack.kind))
+        if reason is not None:
             raise UserError(
-                f"the attack '{attack.name}' follows a gradient, and the adversary of '{threat.name}' sees "
-                "values alone",
+                f"the attack '{attack.name}' {reason[0]}, and the adversary of '{threat.name}' {reason[1]}",
                 where=attack.where,
                 remedy="name the threats it serves: threats: [...]",
             )
     return serving
+
+
+def _unserved(threat: Threat, attack: type[Attack]) -> tuple[str, str] | None:
+    """What an attack does and a threat's adversary cannot, one phrase each; None where they go together."""
+    if attack.imitates:
+        named = threat.names_pictures
+        return None if named else ("shows another item's picture", "has none in mind")
+    if threat.blind:
+        return "follows answers of the recommender", "has pictures alone"
+    if attack.needs == "gradient" and not threat.white_box:
+        return "follows a gradient", "sees values alone"
+    return None
 
 
 def _unreached(threat: ThreatSpec, model: ModelSpec) -> str | None:

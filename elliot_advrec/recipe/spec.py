@@ -119,6 +119,11 @@ class ThreatSpec(Spec):
     regimes: tuple[str, ...] = ("fixed",)
 
     @property
+    def poisoned(self) -> str:
+        """What its rows in the regime ``poisoned`` are called."""
+        return f"{self.name} (poisoned)"
+
+    @property
     def built(self) -> Threat:
         """The threat."""
         return THREATS.get(self.kind)(self.config)
@@ -181,6 +186,23 @@ def refuse_twice(specs: Sequence[Spec], what: str) -> None:
                 else "merge their eps into one list, or give one of them another 'name'",
             )
         seen[key] = spec
+
+
+def refuse_same_threats(threats: Sequence[ThreatSpec]) -> None:
+    """Refuse a threat that is called as another one is in the regime ``poisoned``.
+
+    Raises:
+        UserError: naming both places.
+    """
+    named = {threat.name: threat for threat in threats}
+    for threat in threats:
+        if "poisoned" in threat.regimes and threat.poisoned in named:
+            raise UserError(
+                f"the rows of '{threat.name}' in the regime poisoned are called '{threat.poisoned}' too, as "
+                f"those at {threat.where}",
+                where=named[threat.poisoned].where,
+                remedy="give one of them another 'name'",
+            )
 
 
 def refuse_same_cells(attacks: Sequence[AttackSpec]) -> None:

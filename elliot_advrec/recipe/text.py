@@ -17,8 +17,25 @@ _MOST_VALUES, _DEEPEST = 20_000, 40
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
+class _TooMuch(yaml.MarkedYAMLError):
+    """More values, or deeper ones, than anybody writes by hand."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the numbers of YAML 1.2: ``1e-3`` is a number, ``2024-01-01`` is text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.left, self.depth = 2 * _MOST_VALUES, 0  # keys are nodes too
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One node, counted: PyYAML itself would recurse without end, and read a long list for minutes."""
+        self.left, self.depth = self.left - 1, self.depth + 1
+        if self.left < 0 or self.depth > _DEEPEST:
+            raise _TooMuch(problem_mark=self.peek_event().start_mark)
+        found: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return found
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to configure a loader
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -53,25 +70,41 @@ def read(path: Path, *, overlay: bool = False) -> Node:
 
 def parse(text: str, origin: Origin) -> Node:
     """``text`` as a node; ``origin`` is the place of its first character."""
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         composed = loader.get_single_node()
         if composed is None:
             return Node(None, origin)
         return _Builder(loader).build(composed, origin)
+    except yaml.reader.ReaderError as error:
+        raise UserError(
+            f"the character {error.character:#04x} is not allowed in YAML",
+            where=_line(origin, text.count("\n", 0, error.position)),
+            remedy="take it out",
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else None
+        where = _line(origin, None if mark is None else mark.line)
+        if isinstance(error, _TooMuch):
+            raise UserError(
+                "too many or too deeply nested values", where=where, remedy="name a recipe, not data"
+            ) from None
         remedy = "indent with spaces, not tabs" if "'\\t'" in str(error.problem) else "mend that line"
         raise UserError(
             f"not YAML ({error.problem or error.context})",
-            where=str(Origin(origin.file, line if origin.line is not None or not origin.path else None)),
+            where=where,
             remedy=remedy,
         ) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"not YAML ({error})", where=origin.file, remedy="save it as UTF-8 text") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+
+
+def _line(origin: Origin, line: int | None) -> str:
+    """A place in the text at ``origin``, by its ``line`` counted from 0; values of ``--set`` have none."""
+    counted = line is not None and (origin.line is not None or not origin.path)
+    return str(Origin(origin.file, line + 1 if counted and line is not None else None))
 
 
 class _Builder:
@@ -119,7 +152,7 @@ class _Builder:
             return self.loader.construct_object(node)
         except ValueError:  # e.g. !!int abc
             raise UserError(
-                f"'{node.value}' is not a {node.tag.rpartition(':')[2]}", where=str(origin)
+                f"'{_shown(node.value)}' is not a {node.tag.rpartition(':')[2]}", where=str(origin)
             ) from None
 
     @staticmethod
@@ -149,6 +182,10 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise UserError("not a text file", where=str(path), remedy="name a recipe: a YAML file in UTF-8")
     return text
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= 40 else f"{value[:40]}..."
 
 
 def _kind(value: Any) -> str:

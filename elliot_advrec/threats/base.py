@@ -127,6 +127,8 @@ class Threat(Component, ABC):
     """Whether the catalog must have category labels."""
     one_catalog: ClassVar[bool] = True
     """Whether all attacked pictures can stand in one catalog, which is then ranked again for every user."""
+    names_pictures: ClassVar[bool] = False
+    """Whether its loss names, for each attacked item, the picture of another one that attacks may imitate."""
     counted: ClassVar[frozenset[str]] = frozenset({"pairs"})
     """Settings that only count results (or how many pairs there are), and so decide nothing of an attack."""
 
@@ -145,9 +147,23 @@ class Threat(Component, ABC):
         """Whether the adversary may differentiate its loss; if not, it sees values alone."""
         return True
 
+    @property
+    def blind(self) -> bool:
+        """Whether the adversary does not even see values, so that only attacks that imitate can serve it."""
+        return False
+
     def caveat(self) -> str | None:
         """Why these settings may miss their own goal, one sentence for the report; None: no reason."""
         return None
+
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse a catalog whose labels and size alone show that nobody could be attacked.
+
+        It is asked before anything is trained; ``draw`` knows all the rest.
+
+        Raises:
+            UserError: says what does not fit.
+        """
 
     def most(self, catalog: Catalog) -> int:
         """How many pairs ``draw`` gives at most over this catalog, by its labels alone; for estimates."""

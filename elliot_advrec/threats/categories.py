@@ -59,13 +59,12 @@ def choose(
         raise UserError(
             "the catalog has no category labels", remedy="use data with categories, or another threat"
         )
-    named = {name: _named(catalog, kind, name) for kind, name in (("source", source), ("target", target))}
-    if AUTO not in named:
-        return named[source], named[target]
+    origin, aim = named(catalog, "source", source), named(catalog, "target", target)
+    if AUTO not in (source, target):
+        return origin, aim
     if interactions is None:
         raise UserError("there are no interactions to tell popular categories by", remedy="name both")
     found = popularity(catalog, interactions)
-    aim, origin = named[target], named[source]
     if target == AUTO:
         taken = found.taken.copy()
         if origin >= 0:
@@ -87,8 +86,17 @@ def choose(
     return origin, aim
 
 
-def _named(catalog: Catalog, kind: str, name: str) -> int:
-    """The index of a category with items, -1 for ``auto``."""
+def named(catalog: Catalog, kind: str, name: str) -> int:
+    """The index of a category with items, -1 for ``auto``.
+
+    Args:
+        catalog: whose labels are looked at.
+        kind: the setting that names it, ``source`` or ``target``.
+        name: name or ``auto``.
+
+    Raises:
+        UserError: an unknown name, or a category without items.
+    """
     if name == AUTO:
         return -1
     if name not in catalog.categories:

@@ -17,7 +17,7 @@ from elliot_advrec.component import Config
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
-from elliot_advrec.threats.categories import AUTO, choose
+from elliot_advrec.threats.categories import AUTO, choose, named
 from elliot_advrec.threats.heads import against, logits
 from elliot_advrec.threats.rows import mean_row
 
@@ -62,6 +62,11 @@ class Category(Threat):
     def pairs(self) -> int:
         """How many items are attacked at most; no bound where all of the category are."""
         return self.config.pairs or sys.maxsize
+
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse categories that the catalog does not know or has no items of."""
+        named(catalog, "source", self.config.source)
+        named(catalog, "target", self.config.target)
 
     def most(self, catalog: Catalog) -> int:
         """The items of the source category, or of the largest one where it is chosen by popularity."""

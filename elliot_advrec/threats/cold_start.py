@@ -12,6 +12,7 @@ from torch import Tensor
 
 from elliot_advrec.attacks.objective import EmbeddingLoss, OfEmbedding
 from elliot_advrec.component import Config
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.training import Training
 from elliot_advrec.recommenders import Recommender
@@ -20,6 +21,7 @@ from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets,
 from elliot_advrec.threats.measured import Measured, effects
 from elliot_advrec.threats.popularity import pool, strata
 from elliot_advrec.threats.push_config import Cutoffs
+from elliot_advrec.threats.push_draws import shorter
 from elliot_advrec.threats.push_loss import references
 from elliot_advrec.threats.push_rows import effect_arrays, hits, push_rows
 
@@ -51,6 +53,7 @@ class ColdStart(Threat):
     config_class = ColdStartConfig
     config: ColdStartConfig
     on_recommender: ClassVar[bool] = True
+    names_pictures: ClassVar[bool] = True
 
     @property
     def pairs(self) -> int:
@@ -60,7 +63,12 @@ class ColdStart(Threat):
     @property
     def white_box(self) -> bool:
         """Whether there is anything to differentiate: pictures alone have no goal that could be."""
-        return self.config.knowledge != "semantic"
+        return not self.blind
+
+    @property
+    def blind(self) -> bool:
+        """Whether pictures are all that is known."""
+        return self.config.knowledge == "semantic"
 
     def caveat(self) -> str | None:
         if self.config.knowledge != "expert":
@@ -76,6 +84,10 @@ class ColdStart(Threat):
         if self.config.knowledge != "insider":  # the others need nothing of the recommender
             return None
         return super().suits(recommender)
+
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse lists that hold every item."""
+        shorter(max(self.config.k), len(catalog.ids))
 
     def draw(self, scene: Scene, seed: int) -> Targets:
         """Random cold items; ``target`` holds the rows of their hooks.

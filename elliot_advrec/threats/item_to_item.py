@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Config
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.errors import UserError
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
@@ -56,6 +57,19 @@ class ItemToItem(Threat):
         """How many pairs ``draw`` gives."""
         return self.config.pairs
 
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse a catalog with fewer distinct pairs than asked for."""
+        self._enough(len(catalog.ids))
+
+    def _enough(self, items: int) -> None:
+        possible = items * (items - 1)
+        if self.config.pairs > possible:
+            raise UserError(
+                f"{self.config.pairs} pairs of different items cannot be drawn from {items} items",
+                where="pairs",
+                remedy=f"ask for at most {possible}" if possible > 0 else "the catalog needs 2 items or more",
+            )
+
     def draw(self, scene: Scene, seed: int) -> Targets:
         """``pairs`` distinct pairs, A != T, decided by the catalog's size and ``seed``.
 
@@ -63,13 +77,7 @@ class ItemToItem(Threat):
             UserError: the catalog has fewer distinct pairs than asked for.
         """
         items, pairs = len(scene), self.config.pairs
-        possible = items * (items - 1)
-        if pairs > possible:
-            raise UserError(
-                f"{pairs} pairs of different items cannot be drawn from {items} items",
-                where="pairs",
-                remedy=f"ask for at most {possible}" if possible > 0 else "the catalog needs 2 items or more",
-            )
+        self._enough(items)
         attacks, shifts = (
             np.random.default_rng(stream_seed(seed, "item_to_item", part)) for part in ("attack", "target")
         )

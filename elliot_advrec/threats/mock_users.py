@@ -66,14 +66,23 @@ def population_items(interactions: Interactions, number: int, size: int) -> np.n
         UserError: there are too few.
     """
     known = np.flatnonzero(interactions.trained())
-    if len(known) <= size:
-        raise UserError(
-            f"{size} mock users need {size + 1} items with interactions, and there are {len(known)}",
-            where="mock_users",
-            remedy=f"ask for at most {len(known) - 1}" if len(known) > 1 else "give more interactions",
-        )
+    enough(size, len(known))
     order = np.random.default_rng(stream_seed(number, "mock users")).permutation(known)
     return order[: size + 1]
+
+
+def enough(size: int, known: int) -> None:
+    """Refuse more mock users than different histories of one item.
+
+    Raises:
+        UserError: ``known`` items are too few for ``size`` mock users and a spare one.
+    """
+    if known <= size:
+        raise UserError(
+            f"{size} mock users need {size + 1} items with interactions, and there are {known}",
+            where="mock_users",
+            remedy=f"ask for at most {known - 1}" if known > 1 else "give more interactions",
+        )
 
 
 def of_items(items: np.ndarray, columns: int) -> csr_matrix:

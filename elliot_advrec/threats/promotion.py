@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from elliot_advrec.attacks.objective import EmbeddingLoss
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.recommenders import Recommender
 from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
 from elliot_advrec.threats.measured import effects, measured_users
-from elliot_advrec.threats.mock_users import watched
+from elliot_advrec.threats.mock_users import enough, watched
 from elliot_advrec.threats.popularity import strata
 from elliot_advrec.threats.push_config import PromotionConfig
-from elliot_advrec.threats.push_draws import Draw
+from elliot_advrec.threats.push_draws import Draw, shorter
 from elliot_advrec.threats.push_loss import Push, embedding_loss
 from elliot_advrec.threats.push_rows import effect_arrays, hits, push_rows
 
@@ -35,6 +36,7 @@ class Promotion(Threat):
     config_class = PromotionConfig
     config: PromotionConfig
     on_recommender: ClassVar[bool] = True
+    names_pictures: ClassVar[bool] = True
     raised: ClassVar[bool] = True
     """Whether items are to rise."""
 
@@ -55,6 +57,12 @@ class Promotion(Threat):
         if mocks and recommender.fold_in is Recommender.fold_in:
             return "it cannot take in the mock users that the adversary adds"
         return super().suits(recommender)
+
+    def fits(self, catalog: Catalog) -> None:
+        """Refuse lists that hold every item, and more mock users than items."""
+        shorter(max(self.config.k), len(catalog.ids))
+        if self.config.users == "population":
+            enough(self.config.mock_users, len(catalog.ids))
 
     def draw(self, scene: Scene, seed: int) -> Targets:
         """Random items, and whom each is pushed to; see ``Draw``.

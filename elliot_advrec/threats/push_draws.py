@@ -57,12 +57,7 @@ class Draw:
         self.item_start = random["starts of items"].integers(np.iinfo(np.int64).max, size=items)
         self.population = stream_seed(seed, "push", "population") % 2**31
         offered = items if self.open is None else int(self.open.sum())
-        if k >= offered:
-            raise UserError(
-                f"a list of {k} holds all of the {offered} items that can be recommended",
-                where="k",
-                remedy=f"take cut-offs below {offered}",
-            )
+        shorter(k, offered)
 
     def targets(self, pairs: int, *, raised: bool) -> Targets:
         """The first ``pairs`` of all.
@@ -145,6 +140,20 @@ class Draw:
         alike = history[(self.categories[history] == self.categories[item]) & (self.categories[item] >= 0)]
         aims = np.sort(alike if len(alike) else history)
         return int(aims[self.start[user, 1] % len(aims)])
+
+
+def shorter(k: int, offered: int) -> None:
+    """Refuse a list of ``k`` that would hold every item.
+
+    Raises:
+        UserError: it would hold all the ``offered`` items, and no place in it could be won or lost.
+    """
+    if k >= offered:
+        raise UserError(
+            f"a list of {k} holds all of the {offered} items that can be recommended",
+            where="k",
+            remedy=f"take cut-offs below {offered}",
+        )
 
 
 def _ones(interactions: Interactions) -> csr_matrix:

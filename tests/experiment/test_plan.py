@@ -217,3 +217,32 @@ def test_a_category_attack_counts_the_items_of_a_category(tmp_path: Path, pairs:
     counted = {s.tags["attack"]: plan.gradients(s) for s in plan.stages if s.kind == "attack"}
     assert counted["pgd"] == 4 * min(pairs or largest, largest)
     assert counted["fgsm"] == 2
+
+
+@pytest.mark.parametrize(
+    ("threat", "message"),
+    [
+        (
+            {"preset": "category", "source": "dres"},
+            "source: unknown category 'dres'; did you mean 'dress'",
+        ),
+        ({"preset": "category", "target": "gown"}, "target: unknown category 'gown'; known: "),
+        (
+            {"preset": "item_to_item", "pairs": 2000},
+            "pairs: 2000 pairs .* 40 items; ask for at most 1560",
+        ),
+        ({"preset": "promotion", "k": [5, 40]}, "k: a list of 40 holds all of the 40 items"),
+        ({"preset": "promotion", "users": "population", "k": [5]}, "mock_users: 200 mock users need 201"),
+        ({"preset": "cold_start", "k": [500]}, "k: a list of 500 holds all of the 40 items"),
+    ],
+    ids=["source", "target", "pairs", "k", "mock users", "cold k"],
+)
+def test_what_the_catalog_cannot_give_is_refused_before_anything_runs(
+    tmp_path: Path, threat: dict[str, Any], message: str
+) -> None:
+    recipe = small(threats=[{"preset": "item_to_item", "pairs": 5}, {"name": "second", **threat}])
+    recipe["experiment"]["models"]["external.VBPR"] = {}
+    with pytest.raises(
+        UserError, match=rf"recipe\.yml:\d+: experiment\.adversarial\.threats\[1\]: {message}"
+    ):
+        planned(recipe, tmp_path)

@@ -83,7 +83,10 @@ def test_a_second_run_waits_and_finds_the_stage_done(tmp_path: Path) -> None:
 def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "attack").write_text("")
     store = Store(tmp_path)
-    with pytest.raises((UserError, OSError)), store.work(store.entry("attack", "k")):
+    with (
+        pytest.raises(UserError, match="a file is in its place; name another --store"),
+        store.work(store.entry("attack", "k")),
+    ):
         pass
 
 

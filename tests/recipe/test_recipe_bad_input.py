@@ -300,6 +300,11 @@ def test_a_huge_file_is_no_recipe(tmp_path: Path) -> None:
         ("experiment: !!python/name:os.system x\n", ":1: experiment: the YAML tag"),
         ("experiment: &a [*a]\n", "too many or too deeply nested values"),
         ("? [1, 2]\n: x\n", "a key must be plain text"),
+        ("[" * 9000, ":1: too many or too deeply nested values; name a recipe, not data"),
+        ("{a: " * 3000, ":1: too many or too deeply nested values"),
+        ("- 1\n" * 60_000, ":40000: too many or too deeply nested values"),
+        ("experiment:\n  dataset: \x01\n", ":2: the character 0x01 is not allowed in YAML; take it out"),
+        ("experiment:\n  top_k: " + "9" * 5000, f"experiment.top_k: '{'9' * 40}...' is not a int"),
     ],
 )
 def test_what_is_not_a_yaml_mapping_is_refused_with_its_line(

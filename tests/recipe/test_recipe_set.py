@@ -65,6 +65,9 @@ def test_the_last_one_counts(write: Write) -> None:
         ("data_config.dataset_path=/x.tsv", r": experiment\.data_config\.strategy: 'strategy' is missing"),
         ("models.external.Foo={}", r"unknown recommender 'Foo'"),
         ("top_k[0]=3", r"position \[0\] of what is no list"),
+        ("attacks[0.eps=0.1", r"--set: 'attacks\[0.eps' names no key"),
+        ('attacks."pgd.eps=0.1', r"names no key"),
+        ("seeds=[-1]", r"adversarial\.seeds\[0\]: must be at least 0, got -1"),
     ],
 )
 def test_bad_overrides_are_named(write: Write, assignment: str, message: str) -> None:

@@ -100,6 +100,43 @@ def test_a_model_starts_from_its_preset(write: Write) -> None:
             id="another model's preset",
         ),
         pytest.param(
+            [("{preset: fgsm, eps: 0.03}", "{preset: blend, eps: 0.03}")],
+            "the attack 'blend' shows another item's picture, and the adversary of 'item_to_item' has none",
+            id="nothing to imitate",
+        ),
+        pytest.param(
+            [
+                VBPR,
+                (THREAT, "      - {preset: cold_start, knowledge: semantic, pairs: 2, k: [5]}"),
+                ("{preset: fgsm, eps: 0.03}", "{preset: square, eps: 0.03}"),
+            ],
+            "the attack 'square' follows answers of the recommender, and the adversary of 'cold_start' has "
+            "pictures alone",
+            id="pictures alone",
+        ),
+        pytest.param(
+            [VBPR, PUSH, ("{preset: fgsm, eps: 0.03}", "{preset: paste, eps: 0.1, threats: promotion}")],
+            "attacks[0].eps: the attack 'paste' holds no budget; write eps: 1",
+            id="inset within a budget",
+        ),
+        pytest.param(
+            [VBPR, PUSH, ("{preset: fgsm, eps: 0.03}", "{preset: replace, eps: 1, norm: l2}")],
+            "the attack 'replace' holds no budget; write eps: 1",
+            id="picture within a length",
+        ),
+        pytest.param(
+            [
+                VBPR,
+                PUSH,
+                (
+                    "    attacks:",
+                    "      - {preset: promotion, name: promotion (poisoned), pairs: 2}\n    attacks:",
+                ),
+            ],
+            "the rows of 'promotion' in the regime poisoned are called 'promotion (poisoned)' too",
+            id="named as a regime",
+        ),
+        pytest.param(
             [("{preset: fgsm, eps: 0.03}", "{preset: square, eps: 0.03, norm: l2}")],
             "the attack 'square' has no form for l2 budgets; known: linf",
             id="norm",
