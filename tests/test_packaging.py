@@ -126,9 +126,10 @@ def test_the_recipe_in_the_readme_is_one(
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
     recipes = [block for block in blocks if "experiment" in (yaml.safe_load(block) or {})]
     assert recipes
-    picture = tmp_path / "clothing-small" / "images" / "train" / "hat" / "1.png"
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(b"")
+    folder = tmp_path / "clothing-small" / "images" / "train" / "hat"
+    folder.mkdir(parents=True)
+    for number in range(150):
+        (folder / f"{number}.png").write_bytes(b"")
     monkeypatch.setenv("ELLIOT_ADVREC_DATA", str(tmp_path))
     for number, text in enumerate(recipes):
         (tmp_path / f"{number}.yml").write_text(text, "utf-8")

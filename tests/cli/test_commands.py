@@ -119,6 +119,7 @@ def test_check_runs_nothing_and_leaves_nothing(
 
 def test_check_says_what_a_recipe_cannot_have(elliot: Elliot, tmp_path: Path) -> None:
     pushed = {"type": "demotion", "name": "down", "users": "population", "pairs": 2, "k": [5]}
+    pushed["mock_users"] = 20
     made = small(threats=[pushed], lpips={"net": "alex"}, attacks=[{"preset": "bim", "steps": 2, "eps": 0.1}])
     made["experiment"]["models"]["external.VBPR"] = {"epochs": 1}
     called = elliot("check", save(made, tmp_path / "noted.yml"))
