@@ -191,7 +191,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         print(line(rows[-1]), flush=True)
     return {
         "settings": {
-            key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
+            key: value.name if isinstance(value, Path) else value for key, value in vars(arguments).items()
         },
         "processor": platform.processor() or platform.machine(),
         "missing": missing,

@@ -263,7 +263,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     return {
         "settings": {
-            key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
+            key: value.name if isinstance(value, Path) else value for key, value in vars(arguments).items()
         },
         "machine": {
             "processor": platform.processor() or platform.machine(),

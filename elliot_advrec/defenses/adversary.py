@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from elliot_advrec.attacks.descent import Keep
 from elliot_advrec.attacks.pgd import PGDConfig
 from elliot_advrec.attacks.problem import Loss
+from elliot_advrec.attacks.radius import Radius
 from elliot_advrec.defenses.base import DefenseConfig
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.extractors.losses import classification_loss
@@ -19,18 +19,8 @@ from elliot_advrec.extractors.losses import classification_loss
 class BallConfig(DefenseConfig):
     """Settings of every adversary in training."""
 
-    eps: Annotated[float, Field(ge=0.0, le=1.0)] = 0.03
+    eps: Radius = 0.03
     """Radius of its L-infinity ball, in pixels of [0, 1]; 0 is clean training."""
-
-    @field_validator("eps", mode="before")
-    @classmethod
-    def _fraction(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"eps must be a number or a fraction such as 8/255, got {value!r}") from None
 
 
 class WarmupConfig(BallConfig):

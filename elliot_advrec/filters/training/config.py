@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from elliot_advrec.attacks.radius import Radius
 from elliot_advrec.component import Config
 from elliot_advrec.extractors.config import TrainingConfig
 
@@ -52,7 +52,7 @@ class FilterTrainingConfig(Config):
     """One after the other, each with an optimiser of its own; without a detector its part is left out."""
     batch_size: int = Field(default=16, ge=2)
     """Items a step; with a ranking their negatives' pictures come on top."""
-    eps: float = Field(default=16 / 255, ge=0, le=1)
+    eps: Radius = 16 / 255
     """L-infinity radius of the attacks, in pixels of [0, 1]."""
     pgd_steps: int = Field(default=10, ge=1)
     """Steps of PGD; each is 2.5 eps / steps long."""
@@ -78,16 +78,6 @@ class FilterTrainingConfig(Config):
     """Largest L2 norm of a step's gradient; none when absent."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """Number format of the forward pass, as in the extractor's training."""
-
-    @field_validator("eps", mode="before")
-    @classmethod
-    def _fraction(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"eps must be a number or a fraction such as 8/255, got {value!r}") from None
 
     def parts(self, detector: bool) -> list[StageConfig]:
         """The stages that are run; without a detector, what it would learn is left out."""
