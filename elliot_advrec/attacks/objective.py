@@ -28,6 +28,8 @@ class EmbeddingLoss:
             is estimated, the ``OfEmbedding`` of one step: who is the active user of a population, whether a
             surrogate stands in for one (Cohen et al. 2021, 3.6 and 4.2.3). None: ``main``, everywhere.
         reference: rows (b,) -> pictures (b,3,H,W) in [0,1] to imitate, e.g. the most popular item's.
+        behind: (pixels (b,3,H,W), rows (b,)) -> (b,D'): what takes the place of ``embed`` where pictures pass
+            a filter or a detector first, whose random draws belong to the pictures' places.
     """
 
     embed: Callable[[Tensor], Tensor]
@@ -37,6 +39,11 @@ class EmbeddingLoss:
     white_box: bool = True
     around: Callable[[Tensor, Tensor], OfEmbedding] | None = None
     reference: Callable[[Tensor], Tensor] | None = None
+    behind: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def embedded(self, pixels: Tensor, rows: Tensor) -> Tensor:
+        """(b,D) what the parts are functions of, of pictures that stand at ``rows`` (b,)."""
+        return self.embed(pixels) if self.behind is None else self.behind(pixels, rows)
 
     def __call__(self, pixels: Tensor, rows: Tensor) -> Tensor:
-        return self.main(self.embed(pixels), rows)
+        return self.main(self.embedded(pixels, rows), rows)

@@ -83,7 +83,7 @@ class Oracle:
             main = self._checked(self._loss(points, rows), len(points))
             self._account(main, rows)
             return Answer(main.detach(), main, None, None)
-        embedding = self.embed(points)
+        embedding = self.embed(points, rows)
         still = embedding.detach()
         steer = self._checked(self._named(by)(embedding, rows), len(points))
         with torch.no_grad():
@@ -96,15 +96,15 @@ class Oracle:
         self._account_finite(main, rows)
         return Answer(main.detach(), steer, solved, still)
 
-    def embed(self, points: Tensor) -> Tensor:
-        """(b,D) embeddings of ``points``: no query, since the extractor is public.
+    def embed(self, points: Tensor, rows: Tensor) -> Tensor:
+        """(b,D) embeddings of ``points``, which stand at ``rows`` (b,): no query, since the extractor is public.
 
         Raises:
             ValueError: the loss does not say how pictures are embedded, or gives no (b,D).
         """
         if self.parts is None:
             raise ValueError("this attack needs a loss that goes through an embedding (EmbeddingLoss)")
-        embedding = self.parts.embed(points)
+        embedding = self.parts.embedded(points, rows)
         if embedding.dim() != 2 or len(embedding) != len(points):
             raise ValueError(f"embeddings must be ({len(points)},D), got {tuple(embedding.shape)}")
         return embedding

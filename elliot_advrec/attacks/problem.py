@@ -160,7 +160,7 @@ class Problem:
         """
         with torch.enable_grad():
             points = points.detach().requires_grad_()
-            embedding = self.oracle.embed(points)
+            embedding = self.oracle.embed(points, self._places(rows))
             (gradient,) = torch.autograd.grad((embedding * direction.to(embedding.dtype)).sum(), points)
         self.oracle.count_gradient(gradient, self._places(rows))
         return gradient

@@ -183,7 +183,7 @@ def probe_stage(
 
 def _wanted(goal: Threat, needs: Mapping[str, Stage], recommender: Stage | None) -> dict[str, Stage]:
     """The stages that a threat's scene is made of."""
-    wanted = {name: needs[name] for name in ("embeddings", "extractor")}
+    wanted = {name: needs[name] for name in ("embeddings", "extractor", "guard") if name in needs}
     if recommender is not None:
         wanted["recommender"] = recommender
     elif goal.on_interactions:

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage, probe_stage
-from elliot_advrec.experiment.describing_data import Data, data_stages
-from elliot_advrec.experiment.describing_rankings import judged_stages, recommender_stages
-from elliot_advrec.experiment.learning import STEPS
+from elliot_advrec.experiment.describing_data import data_stages
+from elliot_advrec.experiment.describing_rankings import recommender_stages
+from elliot_advrec.experiment.describing_systems import Systems
 from elliot_advrec.experiment.stages import ATTACKED, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.experiment.suiting import check_catalog
-from elliot_advrec.extractors.frozen import resolve_precision
-from elliot_advrec.recipe import Recipe, ThreatSpec
-from elliot_advrec.recipe.reach import reached, served
+from elliot_advrec.recipe import Recipe
 
 RANKED = ("recommender", "rerank", "retrain")
 """Kinds of stages that rank."""
@@ -111,65 +108,6 @@ def _stages(recipe: Recipe, device: str) -> Iterator[Stage]:
             tags = {"defense": "none", "seed": seed}
             yield from recommender_stages(recipe, device, seed, tags, data.folds, data.features)
         else:
-            yield from _seed(recipe, device, seed, data.catalog, data)
-
-
-def _seed(recipe: Recipe, device: str, seed: int, catalog: Stage, data: Data) -> Iterator[Stage]:
-    adversarial = recipe.adversarial
-    precision = resolve_precision(adversarial.precision, device)
-    clean = extractor_stage(recipe, device, seed, catalog, None, None)
-    for defense in adversarial.defenses:
-        extractor = clean
-        if defense.kind != "none":
-            extractor = extractor_stage(recipe, device, seed, catalog, defense, clean, precision)
-        tags = {"defense": defense.name, "seed": seed}
-        embeddings = Stage(
-            "embeddings",
-            f"embeddings of {defense.name}, seed {seed}",
-            {},
-            {"extractor": extractor, "catalog": catalog},
-        )
-        yield embeddings
-        yield Stage(
-            "accuracy",
-            f"accuracy of {defense.name}, seed {seed}",
-            {"seed": seed},
-            {"extractor": extractor, "catalog": catalog},
-            tags,
-            {"seed": seed},
-            gradients_per_picture=float(STEPS),
-            split="test",
-        )
-        pictures = {interactions.key: embeddings for fold in data.folds for interactions in fold}
-        recommenders = list(recommender_stages(recipe, device, seed, tags, data.folds, pictures))
-        yield from recommenders
-        needs = {"embeddings": embeddings, "extractor": extractor, "interactions": data.folds[0][0]}
-        attacks: list[Stage] = []
-        for threat in adversarial.threats:
-            names = {model.name for model in reached(threat, recipe.models)}
-            judged = [stage for stage in recommenders if stage.tags["recommender"] in names]
-            serving = [
-                attack
-                for attack in served(threat, adversarial.attacks)
-                if attack.defenses is None or defense.name in attack.defenses
-            ]
-            for aim, on in _aims(threat, judged) if serving else ():
-                yield probe_stage(recipe, seed, defense, threat, needs, precision, aim)
-                for attack in serving:
-                    for stage in attack_stages(recipe, seed, defense, threat, attack, needs, precision, aim):
-                        attacks.append(stage)
-                        yield stage
-                        yield from judged_stages(recipe, threat, stage, on)
-        if attacks:
-            yield exhibits_stage(seed, defense, embeddings, catalog, attacks)
-
-
-def _aims(threat: ThreatSpec, judged: list[Stage]) -> Iterator[tuple[Stage | None, list[Stage]]]:
-    """What a threat aims at, and the recommenders that are ranked again then: each by itself, or all."""
-    if not threat.built.on_recommender:
-        yield None, judged
-        return
-    for name in dict.fromkeys(stage.tags["recommender"] for stage in judged):
-        folds = [stage for stage in judged if stage.tags["recommender"] == name]
-        # Pictures are attacked against the first fold's recommender; the others see them as they come.
-        yield folds[0], folds
+            systems = Systems(recipe, device, seed, data.catalog, data)
+            for defense in recipe.adversarial.defenses:
+                yield from systems.stages(defense)

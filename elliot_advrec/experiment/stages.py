@@ -14,12 +14,13 @@ REVISION = {
     "catalog": 1,
     "interactions": 2,
     "extractor": 1,
+    "guard": 1,
     "embeddings": 1,
     "accuracy": 1,
     "search": 1,
     "recommender": 2,
     "probe": 1,
-    "attack": 2,
+    "attack": 3,
     "rerank": 2,
     "retrain": 1,
     "exhibits": 1,
@@ -98,7 +99,7 @@ def row(metric: str, value: float | None, **columns: Any) -> dict[str, Any]:
 
 
 COLUMNS = (
-    "recommender", "defense", "threat", "attack", "eps", "norm", "steps", "metric", "k", "rank_min",
+    "recommender", "defense", "threat", "attack", "knowledge", "eps", "norm", "steps", "metric", "k", "rank_min",
     "value", "ci_low", "ci_high", "n", "seed",
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from elliot_advrec.recipe.recipe import Recipe, load
 from elliot_advrec.recipe.schema import schema
 from elliot_advrec.recipe.shipped import FOLDERS as PRESET_KINDS
 from elliot_advrec.recipe.shipped import presets, recipe_path, recipes
-from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, ModelSpec, Spec, ThreatSpec
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, GuardSpec, ModelSpec, Spec, ThreatSpec
 
 __all__ = [
     "PRESET_KINDS",
@@ -17,6 +17,7 @@ __all__ = [
     "DataConfig",
     "Evaluation",
     "Experiment",
+    "GuardSpec",
     "ModelSpec",
     "Recipe",
     "Spec",

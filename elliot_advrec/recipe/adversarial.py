@@ -14,6 +14,7 @@ from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.recipe.attacks import read_attacks
 from elliot_advrec.recipe.checked import build, entries, mapping, resolve, text
 from elliot_advrec.recipe.entry import open_entry
+from elliot_advrec.recipe.guards import guarded, read_guard
 from elliot_advrec.recipe.kinds import DEFENSE, SOURCE
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
@@ -22,6 +23,7 @@ from elliot_advrec.recipe.shipped import preset_path, presets
 from elliot_advrec.recipe.spec import (
     AttackSpec,
     CatalogSpec,
+    GuardSpec,
     Spec,
     ThreatSpec,
     identity,
@@ -49,7 +51,8 @@ class Adversarial:
     Attributes:
         catalog: where the items come from; None: the interactions' own items, without pictures.
         extractor: settings of the extractor and of its clean training.
-        defenses: training defenses; the one called ``none`` has the kind ``none`` and no settings.
+        defenses: training defenses, and what stands in front of extractors (``GuardSpec``); the one called
+            ``none`` has the kind ``none`` and no settings.
         threats: at least one, or there are no attacks either.
         attacks: at least one, or none; one of several ``steps`` stands here once for each.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -120,7 +123,8 @@ def read_adversarial(
     # What an overlay alone says of parts changes nothing that is there.
     if all(part is None or part.origin.overlay for part in written):
         node = node.without(*PARTS)
-    defenses = [_defense(entry, folder) for entry in entries(node.get("defenses"), "defenses")]
+    written_defenses = entries(node.get("defenses"), "defenses")
+    defenses = [_defense(entry, folder, recommenders) for entry in written_defenses]
     if not defenses:
         defenses = [Spec(NO_DEFENSE, NO_DEFENSE, Config(), node.where())]
     threats, attacks = _attacked(node, folder, [defense.name for defense in defenses], recommenders)
@@ -128,6 +132,7 @@ def read_adversarial(
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
+    _stand_over(defenses)
     refuse_same_threats(threats)
     refuse_same_cells(attacks)
     catalog = _catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None
@@ -171,15 +176,35 @@ def _required(node: Node, key: str) -> list[Node]:
     return found
 
 
-def _defense(node: Node, folder: Path) -> Spec:
+def _defense(node: Node, folder: Path, recommenders: list[str]) -> Spec:
     if node.value == NO_DEFENSE:
         return Spec(NO_DEFENSE, NO_DEFENSE, Config(), str(node.origin))
-    spec = open_entry(DEFENSE, node, folder).spec(folder)
+    guard = guarded(node, folder)
+    if guard is not None:
+        spec: Spec = read_guard(guard, folder, recommenders)
+    else:
+        spec = open_entry(DEFENSE, node, folder).spec(folder)
     if spec.name == NO_DEFENSE:
         raise UserError(
             "a defense cannot be called 'none'", where=spec.where, remedy="give it another 'name'"
         )
     return spec
+
+
+def _stand_over(defenses: list[Spec]) -> None:
+    """Refuse a filter or detector over what is no training defense of the recipe.
+
+    Raises:
+        UserError: names the entry.
+    """
+    below = [NO_DEFENSE, *(d.name for d in defenses if not isinstance(d, GuardSpec) and d.kind != NO_DEFENSE)]
+    for defense in defenses:
+        if isinstance(defense, GuardSpec) and defense.config.over not in below:
+            raise UserError(
+                f"'{defense.name}' stands over '{defense.config.over}', which is no training defense here",
+                where=defense.where,
+                remedy=nearest(defense.config.over, below),
+            )
 
 
 class _Pictures(Config):

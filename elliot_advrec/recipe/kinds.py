@@ -9,6 +9,8 @@ from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.component import Component
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.defenses import DEFENSES
+from elliot_advrec.detectors import DETECTORS
+from elliot_advrec.filters import FILTERS
 from elliot_advrec.registry import Registry
 from elliot_advrec.threats import THREATS
 
@@ -36,5 +38,7 @@ class Kind(Generic[P]):
 
 ATTACK = Kind("attack", "attacks", ATTACKS, own=("eps", "norm", "pairs", "defenses", "threats"))
 DEFENSE = Kind("defense", "defenses", DEFENSES)
+FILTER = Kind("filter", "filters", FILTERS)
+DETECTOR = Kind("detector", "detectors", DETECTORS)
 THREAT = Kind("threat", "threats", THREATS, own=("recommenders", "regimes"))
 SOURCE = Kind("source", "datasets", SOURCES, key="source", own=("size",))

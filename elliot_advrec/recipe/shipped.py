@@ -8,7 +8,9 @@ from pathlib import Path
 from elliot_advrec import resources
 from elliot_advrec.errors import UserError, nearest
 
-FOLDERS = ("attacks", "defenses", "threats", "recommenders", "models", "datasets", "overlays")
+FOLDERS = (
+    "attacks", "defenses", "filters", "detectors", "threats", "recommenders", "models", "datasets", "overlays",
+)  # fmt: skip
 """Folders of ``configs/``, one a kind of preset."""
 
 

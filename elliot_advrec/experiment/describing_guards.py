@@ -1,0 +1,152 @@
+"""The stages of what stands in front of extractors, and of attackers who know it or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.files import sha256
+from elliot_advrec.filters import FILTERS
+from elliot_advrec.filters.learned import LearnedFilter
+from elliot_advrec.filters.training import FilterTrainingConfig
+from elliot_advrec.recipe import GuardSpec, Recipe, Spec
+
+
+def guard_stage(
+    recipe: Recipe, device: str, seed: int, spec: GuardSpec, extractor: Stage, recommender: Stage | None
+) -> Stage:
+    """The training of a filter and a detector, where they learn, and the detector's threshold.
+
+    Args:
+        device: device type; only what is trained depends on it.
+        extractor: what it stands before.
+        recommender: whose BPR loss the filter minimises too; None: no one's.
+    """
+    config = spec.config
+    learned = spec.filter is not None and issubclass(FILTERS.get(spec.filter.kind), LearnedFilter)
+    training: FilterTrainingConfig | None = config.filter_training if learned else None
+    described: dict[str, Any] = {
+        part: None if found is None else _described(found)
+        for part, found in (("filter", spec.filter), ("detector", spec.detector))
+    }
+    described |= {"seed": seed, "training": None if training is None else training.model_dump(mode="json")}
+    described |= {"device": device if learned else None}
+    needs = {"catalog": extractor.needs["catalog"], "extractor": extractor}
+    if recommender is not None and training is not None:
+        needs["recommender"] = recommender
+    parts = {"spec": spec, "seed": seed, "training": training, "recipe": recipe.title}
+    per_picture = 0.0 if training is None else _gradients(training, spec.detector is not None)
+    label = f"{spec.name} over {config.over}, seed {seed}"
+    tags = {"defense": spec.name, "seed": seed}
+    return Stage("guard", label, described, needs, tags, parts, gradients_per_picture=per_picture)
+
+
+def _described(spec: Spec) -> dict[str, Any]:
+    """Kind, settings, and what its files hold: a file of the same name may be replaced."""
+    settings = spec.config.model_dump(mode="json")
+    files = [str(value) for value in settings.values() if isinstance(value, str) and Path(value).suffix]
+    return {
+        "type": spec.kind,
+        "config": settings,
+        "files": [sha256(Path(path)) for path in files if Path(path).is_file()],
+    }
+
+
+def _gradients(training: FilterTrainingConfig, detector: bool) -> float:
+    """Gradients of its adversary that a training picture costs on average."""
+    total, price = 0.0, {"fgsm": 1, "pgd": training.pgd_steps}
+    for stage in training.parts(detector):
+        kinds = len(stage.attacks) + ("detector" not in stage.learns)  # there are clean ones beside them
+        total += stage.epochs * sum(price[kind] for kind in stage.attacks) / kinds
+    return total
+
+
+def shielded(fitted: Stage, embeddings: Stage, tags: Mapping[str, Any]) -> Stage:
+    """A recommender as it was fitted, over the embeddings of filtered pictures.
+
+    One that sees no embeddings of this extractor is the same recommender, under the defense's name.
+    """
+    tags = {**fitted.tags, **tags}
+    if "embeddings" not in fitted.needs:
+        return replace(fitted, tags=tags)
+    return replace(
+        fitted,
+        label=f"{tags['recommender']} behind {tags['defense']}, seed {tags['seed']}{fitted.parts['suffix']}",
+        needs={**fitted.needs, "embeddings": embeddings, "fitted": fitted},
+        tags=tags,
+    )
+
+
+def named(attack: str, knowledge: str) -> str:
+    """What an attack is called in the rows of a defense that stands in front of an extractor."""
+    return f"{attack} ({knowledge})"
+
+
+def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> Stage:
+    """An attack through a defense, by an attacker of this knowledge.
+
+    Args:
+        attacked: the attack, with ``embeddings`` and recommender as they are behind the defense.
+    """
+    config, gradient = spec.config, attacked.parts["attack"].needs == "gradient"
+    filter = None if spec.filter is None else FILTERS.get(spec.filter.kind)(spec.filter.config)
+    # An attack on values shows the shop one picture at a time, and each of them is drawn for once.
+    draws = config.draws if filter is not None and filter.random and gradient else 1
+    weights = list(config.evasion) if knowledge == "evading" else []
+    how = {
+        "knowledge": knowledge,
+        "draws": draws,
+        "evasion": weights,
+        "refuse": config.refuse,
+        "tries": config.tries,
+    }
+    return replace(
+        attacked,
+        label=_label(attacked, spec, knowledge),
+        settings={**attacked.settings, "guard": how},
+        needs={**attacked.needs, "guard": guard},
+        tags=_tags(attacked, spec, knowledge),
+        parts={**attacked.parts, "guard": how, "named": attacked.tags["attack"]},
+        gradients_per_picture=attacked.gradients_per_picture * draws * max(1, len(weights)),
+    )
+
+
+def taken_over(
+    undefended: Stage, spec: GuardSpec, guard: Stage, embeddings: Stage, recommender: Stage | None
+) -> Stage:
+    """Pictures that were attacked without the defense, handed in where it stands.
+
+    Args:
+        undefended: the attack on the extractor alone, or on the recommender over it.
+        embeddings: of the filtered catalog.
+        recommender: behind the defense; None where the threat aims at the extractor.
+    """
+    config = spec.config
+    how = {"knowledge": "oblivious", "refuse": config.refuse, "tries": config.tries}
+    aimed = {} if recommender is None else {"recommender": recommender}
+    kept = {role: stage for role, stage in undefended.needs.items() if role in ("extractor", "interactions")}
+    return replace(
+        undefended,
+        label=_label(undefended, spec, "oblivious"),
+        settings={"guard": how},
+        needs={**kept, **aimed, "embeddings": embeddings, "guard": guard, "attack": undefended},
+        tags=_tags(undefended, spec, "oblivious"),
+        parts={**undefended.parts, "guard": how, "named": undefended.tags["attack"]},
+        gradients_per_picture=0.0,
+    )
+
+
+def _label(attacked: Stage, spec: GuardSpec, knowledge: str) -> str:
+    what = attacked.label.partition(", seed ")[0]
+    defense = attacked.tags["defense"]
+    if what.endswith(defense):
+        what = what.removesuffix(defense) + spec.name
+    return f"{what}, {knowledge}, seed {attacked.tags['seed']}"
+
+
+def _tags(attacked: Stage, spec: GuardSpec, knowledge: str) -> dict[str, Any]:
+    attack = named(attacked.tags["attack"], knowledge)
+    return {**attacked.tags, "defense": spec.name, "attack": attack, "knowledge": knowledge}

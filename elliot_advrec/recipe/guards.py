@@ -1,0 +1,150 @@
+"""Entries of ``defenses`` that stand in front of an extractor: a filter, a detector, or both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from elliot_advrec.component import Config
+from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.filters.expectation import DRAWS
+from elliot_advrec.filters.training import FilterTrainingConfig
+from elliot_advrec.recipe.checked import build, mapping, resolve, text
+from elliot_advrec.recipe.entry import open_entry
+from elliot_advrec.recipe.kinds import DETECTOR, FILTER, Kind, P
+from elliot_advrec.recipe.merge import merge, settle
+from elliot_advrec.recipe.node import Node
+from elliot_advrec.recipe.shipped import preset_path
+from elliot_advrec.recipe.spec import GuardSpec, Spec
+from elliot_advrec.recipe.text import read
+from elliot_advrec.recipe.variables import expand
+
+Knowledge = Literal["oblivious", "adaptive", "evading"]
+PARTS = ("filter", "detector")
+FILES = ("weights", "encoder_weights")
+"""Settings of filters and detectors that may be the path of a file."""
+
+
+class GuardConfig(Config):
+    """Settings of a defense in front of an extractor."""
+
+    over: str = "none"
+    """The training defense whose extractor it stands before, by its name in the recipe; `none`: the clean
+    extractor."""
+    knowledge: tuple[Knowledge, ...] = Field(default=("oblivious", "adaptive", "evading"), min_length=1)
+    """What attackers know of it. `oblivious`: nothing, they attack the extractor alone and their pictures are
+    taken over. `adaptive`: filter and extractor, differentiated as one (BPDA where a filter has no gradient,
+    the expectation over draws where it is random). `evading`: the detector too, kept below its threshold by a
+    joint loss; left out where there is no detector."""
+    refuse: bool = True
+    """Whether the shop refuses a flagged picture, so that the item keeps the one it had and the attack has
+    failed. `false`: it is only counted."""
+    draws: int = Field(default=DRAWS, ge=1)
+    """Draws of a random filter that an adaptive gradient is averaged over."""
+    tries: int = Field(default=10, ge=1)
+    """How often an attacker submits a picture, each time with a shorter change (of 10: all of it, 9 tenths,
+    ...) and, where the filter is random, before a new draw; the best try counts in `success_rate_resubmitted`."""
+    evasion: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0, 10.0), min_length=1)
+    """Weights of the detector in the joint loss of an evading attacker, who attacks once with each of them and
+    keeps the best picture that is not flagged."""
+    ranking: str | None = None
+    """The recommender of the recipe whose BPR loss a learned filter minimises too, by name; absent: none, and
+    the filter learns from pictures and features alone."""
+    filter_training: FilterTrainingConfig = FilterTrainingConfig()
+    """How a filter that is a network, and a contrastive detector, learn."""
+
+    @field_validator("knowledge", "evasion")
+    @classmethod
+    def _once(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"entries must differ, got {list(values)}")
+        return values
+
+
+def guarded(node: Node, folder: Path) -> Node | None:
+    """The entry with its preset filled in, where it has a filter or a detector; None where it has neither.
+
+    Args:
+        folder: the recipe's, whose ``configs/`` holds presets too.
+    """
+    opened = Node({"preset": node}, node.origin) if isinstance(node.value, str) else node
+    if not isinstance(opened.value, dict):
+        return None
+    named = opened.get("preset")
+    if named is None and isinstance(opened.value.get("type"), Node):
+        return None
+    if named is not None and isinstance(named.value, str):
+        path = preset_path("defenses", named.value, folder)
+        below = None if path is None else read(path)
+        if below is not None and any(part in (below.value or {}) for part in PARTS):
+            label = opened.get("name") or named
+            settings = merge(below, opened.without("preset", "name"))
+            return expand(Node({**settings.value, "name": label}, node.origin))
+    return opened if any(opened.get(part) is not None for part in PARTS) else None
+
+
+def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
+    """One entry that ``guarded`` opened.
+
+    Args:
+        recommenders: names of the recipe's models.
+
+    Raises:
+        UserError: the first thing that is wrong.
+    """
+    known = {*GuardConfig.model_fields, *PARTS, "name"}
+    node = settle(mapping(node), known)
+    mapping(node, known)
+    parts = {part: node.get(part) for part in PARTS}
+    filter = _part(FILTER, parts["filter"], folder)
+    detector = _part(DETECTOR, parts["detector"], folder)
+    config = build(GuardConfig, node.without(*PARTS, "name"), folder)
+    label = node.get("name")
+    name = (
+        text(label, "'name'")
+        if label is not None
+        else "+".join(part.name for part in (filter, detector) if part is not None)
+    )
+    if detector is not None and detector.kind == "contrastive" and filter is None:
+        raise UserError(
+            f"the detector of '{name}' compares a picture with its filtered self, and there is no filter",
+            where=detector.where,
+            remedy="add filter: {preset: reconstruction}, or take the detector 'squeezing'",
+        )
+    if config.ranking is not None and config.ranking not in recommenders:
+        raise UserError(
+            f"the recipe has no recommender '{config.ranking}'",
+            where=node.where("ranking"),
+            remedy=nearest(config.ranking, recommenders),
+        )
+    if config.knowledge == ("evading",) and detector is None:
+        raise UserError(
+            f"'{name}' has no detector that could be evaded",
+            where=node.where("knowledge"),
+            remedy="write knowledge: [oblivious, adaptive], or add a detector",
+        )
+    return GuardSpec(name, "guard", config, str(node.origin), filter, detector)
+
+
+def _part(kind: Kind[P], node: Node | None, folder: Path) -> Spec | None:
+    """A filter or a detector; paths of first weights are taken from the recipe's folder."""
+    if node is None or node.value is None:
+        return None
+    entry = open_entry(kind, node, folder)
+    settings = dict(entry.settings.value)
+    for key in FILES:
+        given = settings.get(key)
+        if given is None or not isinstance(given.value, str) or not Path(given.value).suffix:
+            continue  # a word such as imagenet is no file; a file has a suffix
+        path = Path(resolve(given.value, folder))
+        if not path.is_file():
+            raise UserError(
+                f"there is no file {path}",
+                where=str(given.origin),
+                remedy="relative paths are taken from the recipe's folder",
+            )
+        settings[key] = Node(str(path), given.origin)
+    return replace(entry, settings=Node(settings, entry.settings.origin)).spec(folder)
