@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
@@ -38,6 +39,21 @@ class Registry(Generic[P]):
     def names(self) -> list[str]:
         """All names, built-in first."""
         return [*self._builtin, *sorted(e.name for e in entry_points(group=self.group))]
+
+    def name_of(self, part: type[P]) -> str:
+        """The name that gives ``part``.
+
+        Raises:
+            UserError: it has none.
+        """
+        for name in self.names():
+            with suppress(UserError):  # a part that cannot be imported is not this one
+                if self.get(name) is part:
+                    return name
+        raise UserError(
+            f"{part.__name__} is no registered {self.kind}",
+            remedy=f"register it in the entry-point group {self.group}",
+        )
 
     def get(self, name: str, where: str | None = None) -> type[P]:
         """The class called ``name``.

@@ -24,6 +24,7 @@ LAYERS = (
     "defenses",
     "filters",
     "detectors",
+    "guards",
     "threats",
     "recipe",
     "experiment",

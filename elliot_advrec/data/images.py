@@ -5,11 +5,14 @@ Kept free of torch: worker processes import this module, and should start fast.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +64,37 @@ def decode(path: str | Path, size: int, box: Box | None = None) -> np.ndarray:
             8 pixels a side, or the box lies outside it.
     """
     _check_file(path)
+    with _complaints(path), Image.open(path, formats=FORMATS) as image:
+        return _square(image, path, size, box)
+
+
+def decode_bytes(data: bytes, name: str, size: int) -> np.ndarray:
+    """What ``decode`` makes of a file that holds ``data``; ``name`` stands for its path in messages."""
+    if not data:
+        raise BadImage(name, "the file is empty")
+    with _complaints(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return _square(image, name, size, None)
+
+
+def decode_image(image: Image.Image, name: str, size: int) -> np.ndarray:
+    """What ``decode`` makes of a picture that Pillow holds; its mode, size and EXIF orientation may be any.
+
+    The picture is left as it is. ``decode`` reads a large JPEG at a reduced size, so the two may differ by a
+    grey level there.
+    """
+    with _complaints(name):
+        _check_size(image.size, name)
+        return _square(image.copy(), name, size, None)
+
+
+@contextmanager
+def _complaints(path: str | Path) -> Iterator[None]:
+    """Whatever Pillow meets in the block, as ``BadImage``."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of odd metadata; the size is judged below.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                return _square(image, path, size, box)
+            yield
     except (BadImage, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -101,12 +129,17 @@ def _too_large(width: int = 0, height: int = 0) -> str:
     return f"too large{found}, at most {MAX_PIXELS // 1_000_000} megapixels (decompression bomb?)"
 
 
-def _square(image: Image.Image, path: str | Path, size: int, box: Box | None) -> np.ndarray:
-    width, height = image.size
+def _check_size(size: tuple[int, int], path: str | Path) -> None:
+    width, height = size
     if width * height > MAX_PIXELS:
         raise BadImage(path, _too_large(width, height))
     if min(width, height) < MIN_SIDE:
         raise BadImage(path, f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE}")
+
+
+def _square(image: Image.Image, path: str | Path, size: int, box: Box | None) -> np.ndarray:
+    _check_size(image.size, path)
+    width, height = image.size
     shown = min(width, height) if box is None else max(1.0, min(box[2] - box[0], box[3] - box[1]))
     shrink = 4 * size / shown
     if shrink < 1:

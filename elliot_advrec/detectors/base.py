@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,6 +116,12 @@ class Detector(Component, ABC):
             )
         return self._threshold
 
+    @threshold.setter
+    def threshold(self, value: float | None) -> None:
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"the threshold must be finite, got {value}")
+        self._threshold = value
+
     def calibrate(self, scores: Tensor) -> float:
         """Set the lowest threshold that flags at most the share ``fpr`` of these clean pictures.
 
@@ -144,7 +151,8 @@ class Detector(Component, ABC):
 
     def flags(self, scores: Tensor) -> Tensor:
         """(B,) bool: which scores are above the threshold."""
-        return scores > self.threshold
+        # In double precision, as a reader of both numbers compares them: 0.2 is no float32.
+        return scores.double() > self.threshold
 
     def _checked(self, pixels: Tensor, streams: Streams | None, *, adaptive: bool) -> Tensor:
         if pixels.dtype != torch.float32 or pixels.dim() != 4 or pixels.shape[1] != 3:

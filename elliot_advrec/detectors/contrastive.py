@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,16 +9,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from elliot_advrec import __version__
-from elliot_advrec.component import validate
 from elliot_advrec.detectors.base import Detector, DetectorConfig, Parts
 from elliot_advrec.detectors.pair_loss import item_pairs, pair_ratio_loss
-from elliot_advrec.errors import UserError
-from elliot_advrec.extractors import checkpoint
 from elliot_advrec.extractors.backbone import create_backbone
+from elliot_advrec.extractors.saved import SavedNetwork
 from elliot_advrec.streams import Streams
-
-FORMAT = "elliot_advrec detector 1"
 
 
 class ContrastiveConfig(DetectorConfig):
@@ -41,7 +35,7 @@ class ContrastiveConfig(DetectorConfig):
     with unit length it lies in [0, 2], and the paper's threshold of 0.2 means a cosine of 0.98."""
 
 
-class Contrastive(Detector):
+class Contrastive(SavedNetwork, Detector):
     """Contrastive detector: how far a picture is projected from its reconstruction (Yin et al. 2023).
 
     z = W2 relu(W1 encoder(x)) (their eq. 7), score = ||z(x) - z(T(x))||_2 (3.4). The filter's random last
@@ -59,6 +53,8 @@ class Contrastive(Detector):
 
     config_class = ContrastiveConfig
     config: ContrastiveConfig
+    kind = "detector"
+    weights_setting = "encoder_weights"
     needs = ("filter",)
 
     def __init__(
@@ -111,43 +107,13 @@ class Contrastive(Detector):
         """What decides its training beside its first weights."""
         return self.config.model_dump(mode="json", exclude={"threshold", "fpr", "encoder_weights"})
 
-    def to(self, device: str | torch.device) -> Contrastive:
-        """Itself, with its network on ``device``."""
-        self.network.to(device)
-        return self
-
-    def save(self, path: Path) -> None:
-        """Write weights, settings and threshold as one safetensors file with a JSON header.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
-        header = {
-            "format": FORMAT,
-            "type": type(self).__name__,
-            "config": self.config.model_dump(mode="json"),
-            "image_size": self.image_size,
-            "threshold": self._threshold,
-            "versions": {"elliot_advrec": __version__, "torch": torch.__version__},
-        }
-        checkpoint.write(path, self.network.state_dict(), header)
+    def header(self) -> dict[str, Any]:
+        return {"image_size": self.image_size, "threshold": self._threshold}
 
     @classmethod
-    def load(cls, path: Path) -> Contrastive:
-        """The detector that ``save`` wrote, on the CPU, its threshold too; its filter is to be bound.
-
-        Raises:
-            UserError: no such file, not a detector of this kind, or one that this version cannot build.
-        """
-        tensors, header = checkpoint.read(path)
-        if header.get("format") != FORMAT or header.get("type") != cls.__name__:
-            raise UserError(
-                "is not a saved contrastive detector", where=str(path), remedy="name a file that `save` wrote"
-            )
-        settings = {**header["config"], "encoder_weights": "none"}
-        found = cls(validate(ContrastiveConfig, settings, str(path)), image_size=header["image_size"])
-        checkpoint.fill(found.network, tensors, path, found.config.encoder)
-        found._threshold = header["threshold"]
+    def from_header(cls, config: Any, header: dict[str, Any]) -> Contrastive:
+        found = cls(config, image_size=header["image_size"])
+        found.threshold = header["threshold"]
         return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.runner import run_plan
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
@@ -117,21 +115,12 @@ def extract(
         manifest = Manifest(
             ids=[ids[row] for row in order.tolist()],
             dim=extractor.embedding_dim,
-            extractor=weights_digest(extractor),
+            extractor=extractor.digest(),
             image_size=extractor.image_size,
             source=described,
         )
         manifest.save(output / MANIFEST)
     return final
-
-
-def weights_digest(extractor: Extractor) -> str:
-    """Hex digest of all weights and statistics and their names: equal digests embed equally."""
-    total = hashlib.sha256()
-    for name, tensor in sorted(extractor.state_dict().items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()
 
 
 def _embeddings(recipe: Recipe, plan: Plan, defense: str | None) -> Stage:

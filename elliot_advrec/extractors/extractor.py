@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,14 @@ class Extractor(nn.Module):
             None if self.category_head is None else self.category_head(embedding),
             None if self.texture_head is None else self.texture_head(embedding),
         )
+
+    def digest(self) -> str:
+        """Hex digest of all weights and statistics and their names: equal digests embed equally."""
+        total = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return total.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write weights and description as one safetensors file with a JSON header.

@@ -1,4 +1,4 @@
-"""What filters that are networks share: first weights, a safe file, a gradient that outlives the clamp."""
+"""What filters that are networks share: first weights, and a gradient that outlives the clamp."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from typing import Any, ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from typing_extensions import Self
 
-from elliot_advrec import __version__
-from elliot_advrec.component import Config, validate
-from elliot_advrec.errors import UserError
+from elliot_advrec.component import Config
 from elliot_advrec.extractors import checkpoint
+from elliot_advrec.extractors.saved import SavedNetwork
 from elliot_advrec.filters.base import Filter, FilterConfig, with_gradient_of
 from elliot_advrec.streams import Streams
-
-FORMAT = "elliot_advrec filter 1"
 
 
 class LearnedConfig(FilterConfig):
@@ -29,7 +25,7 @@ class LearnedConfig(FilterConfig):
     or to fine-tune on other pictures."""
 
 
-class LearnedFilter(Filter):
+class LearnedFilter(SavedNetwork, Filter):
     """A filter that is a network; authors write ``build``.
 
     The network is in evaluation mode and its parameters ask for no gradient, but while it is trained.
@@ -44,8 +40,8 @@ class LearnedFilter(Filter):
 
     config_class: ClassVar[type[Config]] = LearnedConfig
     config: LearnedConfig
+    kind = "filter"
     gradients = ("true", "straight_through", "average")
-    network: nn.Module
 
     def __init__(self, config: Any = None, *, seed: int = 0) -> None:
         super().__init__(config)
@@ -61,11 +57,6 @@ class LearnedFilter(Filter):
     def build(self) -> nn.Module:
         """The network: (B, 3, H, W) pictures in [0, 1] to pictures of the same size, of any range."""
 
-    def to(self, device: str | torch.device) -> Self:
-        """Itself, with its network on ``device``."""
-        self.network.to(device)
-        return self
-
     def apply(self, pixels: Tensor, streams: Streams | None) -> Tensor:
         return self.finish(self.network(pixels).clamp(0, 1), streams)
 
@@ -78,46 +69,5 @@ class LearnedFilter(Filter):
         """What happens to clamped pictures at inference; nothing here."""
         return pixels
 
-    def save(self, path: Path) -> None:
-        """Write weights and description as one safetensors file with a JSON header.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
-        header = {
-            "format": FORMAT,
-            "type": type(self).__name__,
-            "config": self.config.model_dump(mode="json"),
-            "versions": {"elliot_advrec": __version__, "torch": torch.__version__},
-        }
-        checkpoint.write(path, self.network.state_dict(), header)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """The filter that ``save`` wrote, on the CPU.
-
-        Raises:
-            UserError: no such file, not a filter of this kind, or one that this version cannot build.
-        """
-        header = _header(path, cls.__name__)[1]
-        config = validate(cls.config_class, {**header["config"], "weights": "none"}, str(path))
-        found = cls(config)
-        found._fill(path)
-        return found
-
     def _fill(self, path: Path) -> None:
-        tensors, _ = _header(path, type(self).__name__)
-        checkpoint.fill(self.network, tensors, path, type(self).__name__)
-
-
-def _header(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, header = checkpoint.read(path)
-    if header.get("format") != FORMAT or not isinstance(header.get("config"), dict):
-        raise UserError("is not a saved filter", where=str(path), remedy="name a file that `save` wrote")
-    if header.get("type") != kind:
-        raise UserError(
-            f"holds a {header.get('type')}, not a {kind}",
-            where=str(path),
-            remedy="name a file of this filter",
-        )
-    return tensors, header
+        checkpoint.fill(self.network, self._read(path)[0], path, type(self).__name__)

@@ -103,7 +103,7 @@ def test_saved_and_loaded_with_its_threshold(tmp_path: Path) -> None:
     assert not torch.equal(Contrastive(SMALL, seed=4).bind(parts)(given), found(given))
     filter_path = tmp_path / "filter.safetensors"
     make("unet").save(filter_path)  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="is not a saved contrastive detector"):
+    with pytest.raises(UserError, match="is not a saved detector"):
         Contrastive.load(filter_path)
     assert found.to("cpu") is found
 

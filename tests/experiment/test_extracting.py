@@ -26,7 +26,7 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Store, Workspace, make_plan, run_plan
 from elliot_advrec.experiment.elliot_tables import numbers, write_tables
-from elliot_advrec.experiment.extracting import extract, weights_digest
+from elliot_advrec.experiment.extracting import extract
 from elliot_advrec.experiment.feature_files import FolderTarget
 from elliot_advrec.progress import SILENT
 from elliot_advrec.recipe import Recipe, load
@@ -118,7 +118,7 @@ def test_the_matrix_holds_the_embeddings_of_the_catalog(whole: Path, recipe: Rec
     extractor = space.extractor(stage(recipe, "extractor"))
     assert (manifest.ids, manifest.dim) == (ids, extractor.embedding_dim)
     assert (manifest.image_size, manifest.normalised) == (32, False)
-    assert manifest.extractor == weights_digest(extractor)
+    assert manifest.extractor == extractor.digest()
     found = read_matrix(
         open_features(whole / "npy" / "features.npy"), ids, extractor=manifest.extractor, strict=True
     )
