@@ -97,7 +97,7 @@ class Oracle:
         return Answer(main.detach(), steer, solved, still)
 
     def embed(self, points: Tensor, rows: Tensor) -> Tensor:
-        """(b,D) embeddings of ``points``, which stand at ``rows`` (b,): no query, since the extractor is public.
+        """(b,D) embeddings of ``points`` at ``rows`` (b,): no query, since the extractor is public.
 
         Raises:
             ValueError: the loss does not say how pictures are embedded, or gives no (b,D).

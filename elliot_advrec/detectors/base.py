@@ -137,16 +137,8 @@ class Detector(Component, ABC):
         """
         if not bool(scores.isfinite().all()):
             raise ValueError("scores must be finite")
-        fpr, count = self.config.fpr, len(scores)
-        # As a user counts: 0.29 of 100 pictures are 29, whatever binary fractions make of it.
-        allowed = int(count * fpr + 1e-9)
-        if not allowed:
-            raise UserError(
-                f"a false-positive rate of {fpr:g} allows none of {count} validation pictures",
-                where="fpr",
-                remedy=f"validate on at least {int(-(-1 // fpr))} pictures, or raise fpr",
-            )
-        self._threshold = float(scores.float().sort(descending=True).values[allowed])
+        flagged = allowed(self.config.fpr, len(scores))
+        self._threshold = float(scores.float().sort(descending=True).values[flagged])
         return self._threshold
 
     def flags(self, scores: Tensor) -> Tensor:
@@ -167,3 +159,20 @@ class Detector(Component, ABC):
         if found.shape != (len(pixels),) or not bool(found.isfinite().all()):
             raise RuntimeError(f"{type(self).__name__} must give ({len(pixels)},) finite scores")
         return found
+
+
+def allowed(fpr: float, count: int) -> int:
+    """How many of ``count`` clean validation pictures a calibrated threshold may flag.
+
+    Raises:
+        UserError: not even one of them.
+    """
+    # As a user counts: 0.29 of 100 pictures are 29, whatever binary fractions make of it.
+    found = int(count * fpr + 1e-9)
+    if not found:
+        raise UserError(
+            f"a false-positive rate of {fpr:g} allows none of {count} validation pictures",
+            where="fpr",
+            remedy=f"validate on at least {int(-(-1 // fpr))} pictures, or raise fpr",
+        )
+    return found

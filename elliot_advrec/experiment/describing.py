@@ -87,6 +87,8 @@ def attack_stages(
     needs: Mapping[str, Stage],
     precision: Precision,
     recommender: Stage | None = None,
+    *,
+    kept: bool = False,
 ) -> Iterator[Stage]:
     """One attack on one defense, a stage for each budget.
 
@@ -94,6 +96,7 @@ def attack_stages(
         needs: ``embeddings``, ``extractor`` and ``interactions``, of which the last is looked at by threats
             that count what is popular.
         recommender: what the threat aims at; None where it aims at the extractor.
+        kept: whether all attacked pictures are kept, because a defense is to face them too.
 
     Raises:
         UserError: weights of LPIPS that are not there or not its own.
@@ -125,6 +128,7 @@ def attack_stages(
                 "batch_size": recipe.adversarial.batch_size,
                 # Only where it is measured: what was attacked without it stays as good as it was.
                 **({} if lpips is None else {"lpips": lpips}),
+                **({"kept": True} if kept else {}),
             },
             _wanted(goal, needs, recommender),
             {

@@ -85,16 +85,33 @@ def named(attack: str, knowledge: str) -> str:
     return f"{attack} ({knowledge})"
 
 
+def probing(probe: Stage, spec: GuardSpec) -> Stage:
+    """A probe by an attacker who knows the filter."""
+    draws = _draws(spec)
+    return replace(
+        probe,
+        settings={**probe.settings, "draws": draws},
+        parts={**probe.parts, "draws": draws},
+        gradients=probe.gradients * draws,
+    )
+
+
+def _draws(spec: GuardSpec) -> int:
+    """Draws that a gradient is averaged over; one where the filter does not draw."""
+    if spec.filter is None or not FILTERS.get(spec.filter.kind)(spec.filter.config).random:
+        return 1
+    return spec.config.draws
+
+
 def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> Stage:
     """An attack through a defense, by an attacker of this knowledge.
 
     Args:
         attacked: the attack, with ``embeddings`` and recommender as they are behind the defense.
     """
-    config, gradient = spec.config, attacked.parts["attack"].needs == "gradient"
-    filter = None if spec.filter is None else FILTERS.get(spec.filter.kind)(spec.filter.config)
+    config = spec.config
     # An attack on values shows the shop one picture at a time, and each of them is drawn for once.
-    draws = config.draws if filter is not None and filter.random and gradient else 1
+    draws = _draws(spec) if attacked.parts["attack"].needs == "gradient" else 1
     weights = list(config.evasion) if knowledge == "evading" else []
     how = {
         "knowledge": knowledge,

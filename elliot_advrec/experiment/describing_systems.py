@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from elliot_advrec.attacks import ATTACKS
+from elliot_advrec.component import Config
 from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage, probe_stage
 from elliot_advrec.experiment.describing_data import Data
-from elliot_advrec.experiment.describing_guards import guard_stage, knowing, shielded, taken_over
+from elliot_advrec.experiment.describing_guards import (
+    guard_stage,
+    knowing,
+    probing,
+    shielded,
+    taken_over,
+)
 from elliot_advrec.experiment.describing_rankings import judged_stages, recommender_stages
 from elliot_advrec.experiment.learning import STEPS
 from elliot_advrec.experiment.stages import Stage
@@ -77,7 +84,7 @@ class Systems:
     def system(self, name: str) -> System:
         """The system under the defense ``name``; ``none`` is there in any case."""
         if name not in self._made:
-            spec = self._specs.get(name) or Spec("none", "none", self.recipe.adversarial.defenses[0].config, "")
+            spec = self._specs.get(name) or Spec("none", "none", Config(), "")
             self._made[name] = self._guarded(spec) if isinstance(spec, GuardSpec) else self._trained(spec)
         return self._made[name]
 
@@ -150,7 +157,8 @@ class Systems:
         ]
         for aim, on in _aims(threat, judged) if serving else ():
             needs = system.needs(self.data.folds[0][0])
-            yield probe_stage(self.recipe, self.seed, system.defense, threat, needs, self.precision, aim)
+            probe = probe_stage(self.recipe, self.seed, system.defense, threat, needs, self.precision, aim)
+            yield probing(probe, system.defense) if isinstance(system.defense, GuardSpec) else probe
             for attack in serving:
                 for stage in self._attacks(system, threat, attack, aim):
                     yield stage
@@ -163,8 +171,17 @@ class Systems:
         recipe, spec, guard, below = self.recipe, system.defense, system.guard, system.below
 
         def stages(of: System, on: Stage | None) -> Iterator[Stage]:
-            needs = of.needs(self.data.folds[0][0])
-            return attack_stages(recipe, self.seed, of.defense, threat, attack, needs, self.precision, on)
+            return attack_stages(
+                recipe,
+                self.seed,
+                of.defense,
+                threat,
+                attack,
+                of.needs(self.data.folds[0][0]),
+                self.precision,
+                on,
+                kept=self._kept(of, attack),
+            )
 
         if guard is None or below is None or not isinstance(spec, GuardSpec):
             yield from stages(system, aim)
@@ -180,6 +197,16 @@ class Systems:
             if not blind and (knowledge == "adaptive" or spec.detector is not None):
                 for stage in stages(system, aim):
                     yield knowing(stage, spec, guard, knowledge)
+
+    def _kept(self, system: System, attack: AttackSpec) -> bool:
+        """Whether a defense in front of this extractor is to face the pictures of an attack on it."""
+        return system.guard is None and any(
+            isinstance(defense, GuardSpec)
+            and defense.config.over == system.defense.name
+            and "oblivious" in defense.config.knowledge
+            and (attack.defenses is None or defense.name in attack.defenses)
+            for defense in self.recipe.adversarial.defenses
+        )
 
 
 def _aims(threat: ThreatSpec, judged: list[Stage]) -> Iterator[tuple[Stage | None, list[Stage]]]:

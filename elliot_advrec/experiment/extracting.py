@@ -16,7 +16,7 @@ from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.experiment.elliot_tables import numbers, write_tables
 from elliot_advrec.experiment.feature_files import FolderTarget, MatrixTarget, Target
 from elliot_advrec.experiment.learning import EMBED_BATCH
-from elliot_advrec.experiment.plan import Plan, make_plan
+from elliot_advrec.experiment.plan import Plan, ancestors, make_plan
 from elliot_advrec.experiment.runner import run_plan
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
@@ -88,7 +88,7 @@ def extract(
         progress.say(
             f"of {len(recipe.experiment.folds)} folds, the first is written as train and test tables"
         )
-    needed = [*_ancestors(embeddings), *([interactions] if form == "elliot" else [])]
+    needed = [*ancestors(embeddings), *([interactions] if form == "elliot" else [])]
     run_plan(Plan(tuple({stage.key: stage for stage in needed}.values()), 0), workspace, progress)
     ids = workspace.catalog(embeddings.needs["catalog"]).ids
     extractor = workspace.extractor(embeddings.needs["extractor"])
@@ -137,12 +137,6 @@ def _embeddings(recipe: Recipe, plan: Plan, defense: str | None) -> Stage:
         for stage in plan.stages
         if stage.kind == "embeddings" and stage.needs["extractor"].key == extractor.key
     )
-
-
-def _ancestors(stage: Stage) -> Iterator[Stage]:
-    for needed in stage.needs.values():
-        yield from _ancestors(needed)
-        yield needed
 
 
 def _described(path: Path) -> dict[str, object] | None:

@@ -32,21 +32,35 @@ class Known:
     draws: int = 1
     weights: Sequence[float] = ()
 
+    def through(self, loss: EmbeddingLoss) -> EmbeddingLoss:
+        """``loss`` through the filter, if there is one."""
+        if self.guard is None:
+            return loss
+        return adaptive(loss, self.guard.filter, self._draws, self.draws)
+
+    @property
+    def _draws(self) -> list[int]:
+        """Other draws than the attack's own, and than the shop's, which are decided by names."""
+        return [seed ^ 1 for seed in self.seeds]
+
     def attack(
-        self, attack: Attack, loss: EmbeddingLoss, clean: Tensor, budget: Budget, watch: Watch | None
+        self,
+        attack: Attack,
+        loss: EmbeddingLoss,
+        clean: Tensor,
+        budget: Budget,
+        watch: Watch | None = None,
     ) -> AttackResult:
-        """The attack on ``loss``, which goes through the extractor alone, as far as the attacker knows better.
+        """The attack on ``loss``, which goes through the extractor alone, by one who knows as much.
 
         A gradient that is averaged over draws counts as so many.
         """
         if self.guard is None:
             return attack(loss, clean, budget, Streams(self.seeds), watch)
-        # Other draws than the attack's own, and than the shop's, which are decided by names.
-        seeds = [seed ^ 1 for seed in self.seeds]
-        through = adaptive(loss, self.guard.filter, seeds, self.draws)
+        through = self.through(loss)
         if not self.weights or self.guard.detector is None:
             return self._counted(attack(through, clean, budget, Streams(self.seeds), watch))
-        joint = [evading(through, self.guard.detector, seeds, weight) for weight in self.weights]
+        joint = [evading(through, self.guard.detector, self._draws, weight) for weight in self.weights]
         found = [attack(each, clean, budget, Streams(self.seeds)) for each in joint]
         return self._counted(self._best(found, joint[0], through))
 

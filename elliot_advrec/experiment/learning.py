@@ -72,13 +72,13 @@ def _keep_curves(folder: Path) -> None:
 
 
 def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Embed the whole catalog with the frozen view, a batch at a time; or take features that are given."""
+    """Embed the whole catalog as the shop sees it, a batch at a time; or take features that are given."""
     if "extractor" not in stage.needs:
         return make_given(workspace, stage, folder)
-    pixels = workspace.pixels(stage.needs["catalog"])
-    frozen = workspace.frozen(stage.needs["extractor"])
+    pixels, ids = workspace.pixels(stage.needs["catalog"]), workspace.catalog(stage.needs["catalog"]).ids
+    shop = workspace.shop(stage)
     count = len(pixels)
-    shape = (count, frozen.embedding_dim)
+    shape = (count, shop.view.embedding_dim)
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with (
         progress.track("embedding", count) as advance,
@@ -91,7 +91,8 @@ def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: 
         for start in range(0, count, EMBED_BATCH):
             rows = np.arange(start, min(start + EMBED_BATCH, count))
             batch = pixels.floats(rows).to(workspace.device)
-            stream.write(frozen.embed(batch).float().cpu().numpy().astype("<f4").tobytes())
+            found = shop.embed(batch, [ids[item] for item in rows])
+            stream.write(found.cpu().numpy().astype("<f4").tobytes())
             advance(len(rows))
     return Outcome()
 

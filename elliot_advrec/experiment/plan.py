@@ -77,7 +77,7 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
     """
     stages: dict[str, Stage] = {}
     for stage in _stages(recipe, device):
-        for needed in (*_ancestors(stage), stage):
+        for needed in (*ancestors(stage), stage):
             # One key may serve several labels (the same attack under two names): each keeps its own rows.
             stages.setdefault(f"{needed.key}/{sorted(needed.tags.items())}", needed)
     ordered = tuple(stages.values())
@@ -91,9 +91,10 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
     return plan
 
 
-def _ancestors(stage: Stage) -> Iterator[Stage]:
+def ancestors(stage: Stage) -> Iterator[Stage]:
+    """All that a stage needs, each after what it needs itself; some may come several times."""
     for needed in stage.needs.values():
-        yield from _ancestors(needed)
+        yield from ancestors(needed)
         yield needed
 
 

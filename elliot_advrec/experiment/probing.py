@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from elliot_advrec.attacks import Budget, Problem
+from elliot_advrec.attacks import Budget, EmbeddingLoss, Problem
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
+from elliot_advrec.experiment.knowing import Known
 from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.staging import blamed, rows_of, scene
 from elliot_advrec.experiment.workspace import Workspace
@@ -20,7 +21,7 @@ from elliot_advrec.files import write_arrays
 from elliot_advrec.progress import Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
-from elliot_advrec.threats import Targets, Threat
+from elliot_advrec.threats import Threat
 
 PAIRS = 8
 SHORT = PGD(PGDConfig(steps=4, random_start=True))
@@ -50,11 +51,14 @@ def make_probe(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
     named = zip((ids[row] for row in targets.attack), threat.names(place, targets), strict=True)
     seeds = [stream_seed(stage.settings["seed"], "probe", a, t) for a, t in named]
 
+    shop, draws = workspace.shop(stage), stage.parts.get("draws", 1)
+
     def attack(tried: PGD, budget: Budget, rows: slice) -> tuple[Tensor, Tensor]:
         some = targets.slice(rows.start, rows.stop)
         with blamed(stage):
             loss = threat.loss(place, view, some)
-        found = tried(loss, clean[rows], budget, Streams(seeds[rows]))
+        known = Known(shop.guard, seeds[rows], draws)
+        found = known.attack(tried, loss, clean[rows], budget)
         return found.images, found.loss
 
     whole = slice(0, count)
@@ -70,23 +74,21 @@ def make_probe(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
         _, together = attack(SHORT, SMALL, whole)
         alone = torch.cat([attack(SHORT, SMALL, slice(row, row + 1))[1] for row in range(count)])
         images, _ = attack(LONG, UNBOUNDED, whole)
-        with torch.no_grad():
-            reached = workspace.frozen(extractor).embed(images).float().cpu().numpy()
+        reached = shop.embed(images, [ids[row] for row in targets.attack]).cpu().numpy()
     # What was reached without bounds is kept by pair: by which rule it counts is decided later.
     write_arrays(folder / "pairs.npz", {**threat.judge(place, targets, reached), **rows_of(targets)})
     found |= {
-        "zero gradients": _zero_share(threat, place, view, targets, clean, seeds),
+        "zero gradients": _zero_share(
+            Known(shop.guard, seeds, draws).through(threat.loss(place, view, targets)), clean, seeds
+        ),
         "batch difference": float((together - alone).abs().max()),
         "loss": float(together.abs().max()),
     }
-    return Outcome(extra={"probe": found}, gradients=count * GRADIENTS)
+    return Outcome(extra={"probe": found}, gradients=count * GRADIENTS * draws)
 
 
-def _zero_share(
-    threat: Threat, place: object, view: object, targets: Targets, clean: Tensor, seeds: list[int]
-) -> float:
+def _zero_share(loss: EmbeddingLoss, clean: Tensor, seeds: list[int]) -> float:
     """Share of pixel gradients that are exactly 0, over pictures that are moved off their clean point."""
-    loss = threat.loss(place, view, targets)  # type: ignore[arg-type]
     problem = Problem(loss, clean, SMALL, Streams(seeds))
     # At the clean picture itself some losses are flat by definition.
     _, gradient = problem.gradient(problem.random_start(), offer=False)

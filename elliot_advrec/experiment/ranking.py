@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from elliot_advrec.component import Config
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.experiment.exposing import exposure_rows
@@ -23,6 +25,8 @@ MEASURED = "measured.npz"
 
 def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """Fit the recommender and evaluate it on the test split, full ranking, training items masked."""
+    if "fitted" in stage.needs:
+        return _shielded(workspace, stage, folder, progress)
     config = chosen_settings(workspace, stage)
     interactions = stage.needs["interactions"]
     seen = stage.needs.get("embeddings")
@@ -35,6 +39,17 @@ def make_recommender(workspace: Workspace, stage: Stage, folder: Path, progress:
         extra["history"] = history.to_json()
     rows = ranked(workspace, stage, recommender, workspace.interactions(interactions), folder, progress)
     return Outcome(rows=rows, notes=notes, extra=extra)
+
+
+def _shielded(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """The recommender as it was fitted, over the catalog as a filter shows it."""
+    seen = workspace.embeddings(stage.needs["embeddings"])
+    fitted = stage.needs["fitted"]
+    recommender = workspace.recommender(fitted).with_items(np.arange(len(seen)), seen)
+    recommender.save(folder / "recommender")
+    interactions = workspace.interactions(stage.needs["interactions"])
+    rows = ranked(workspace, stage, recommender, interactions, folder, progress)
+    return Outcome(rows=rows, extra={"config": workspace.record(fitted)["config"]})
 
 
 def make_rerank(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:

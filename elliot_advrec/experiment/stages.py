@@ -99,8 +99,8 @@ def row(metric: str, value: float | None, **columns: Any) -> dict[str, Any]:
 
 
 COLUMNS = (
-    "recommender", "defense", "threat", "attack", "knowledge", "eps", "norm", "steps", "metric", "k", "rank_min",
-    "value", "ci_low", "ci_high", "n", "seed",
+    "recommender", "defense", "threat", "attack", "knowledge", "eps", "norm", "steps", "metric", "k",
+    "rank_min", "value", "ci_low", "ci_high", "n", "seed",
 )  # fmt: skip
 
 

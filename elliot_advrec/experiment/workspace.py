@@ -14,10 +14,12 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.data.pixels import PixelFile, reopen
 from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.handing_in import Shop
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
+from elliot_advrec.guards import Guard
 from elliot_advrec.metrics.lpips import lpips_network
 from elliot_advrec.recipe.run import LpipsSettings
 from elliot_advrec.recommenders import Recommender
@@ -109,6 +111,18 @@ class Workspace:
             return FrozenExtractor(Extractor.load(folder / EXTRACTOR), precision).to(self.device)
 
         return self._once(f"frozen {precision}", stage, read)
+
+    def guard(self, stage: Stage) -> Guard:
+        """What a stage of kind ``guard`` left, on the run's device."""
+        return self._once("guard", stage, lambda folder: Guard.load(folder, self.device))
+
+    def shop(self, stage: Stage) -> Shop:
+        """The pictures' way into the catalog, for a stage that needs an ``extractor``, maybe a ``guard``."""
+        view, guard = self.frozen(stage.needs["extractor"]), stage.needs.get("guard")
+        if guard is None:
+            return Shop(view)
+        how = stage.parts.get("guard", {})
+        return Shop(view, self.guard(guard), how.get("refuse", True), how.get("tries", 1))
 
     def lpips(self, settings: LpipsSettings | None) -> torch.nn.Module | None:
         """The network of LPIPS, read once a run; None where it is not measured."""

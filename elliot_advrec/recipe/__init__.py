@@ -3,11 +3,12 @@
 from elliot_advrec.recipe.adversarial import Adversarial
 from elliot_advrec.recipe.elliot import DataConfig, Evaluation, Experiment
 from elliot_advrec.recipe.eps import parse_eps
+from elliot_advrec.recipe.guards import GuardSpec
 from elliot_advrec.recipe.recipe import Recipe, load
 from elliot_advrec.recipe.schema import schema
 from elliot_advrec.recipe.shipped import FOLDERS as PRESET_KINDS
 from elliot_advrec.recipe.shipped import presets, recipe_path, recipes
-from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, GuardSpec, ModelSpec, Spec, ThreatSpec
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, ModelSpec, Spec, ThreatSpec
 
 __all__ = [
     "PRESET_KINDS",

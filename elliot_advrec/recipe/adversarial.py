@@ -14,7 +14,7 @@ from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.recipe.attacks import read_attacks
 from elliot_advrec.recipe.checked import build, entries, mapping, resolve, text
 from elliot_advrec.recipe.entry import open_entry
-from elliot_advrec.recipe.guards import guarded, read_guard
+from elliot_advrec.recipe.guards import GuardSpec, guarded, read_guard
 from elliot_advrec.recipe.kinds import DEFENSE, SOURCE
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
@@ -23,7 +23,6 @@ from elliot_advrec.recipe.shipped import preset_path, presets
 from elliot_advrec.recipe.spec import (
     AttackSpec,
     CatalogSpec,
-    GuardSpec,
     Spec,
     ThreatSpec,
     identity,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError, nearest
@@ -18,7 +18,7 @@ from elliot_advrec.recipe.kinds import DETECTOR, FILTER, Kind, P
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.shipped import preset_path
-from elliot_advrec.recipe.spec import GuardSpec, Spec
+from elliot_advrec.recipe.spec import Spec
 from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.variables import expand
 
@@ -46,10 +46,10 @@ class GuardConfig(Config):
     """Draws of a random filter that an adaptive gradient is averaged over."""
     tries: int = Field(default=10, ge=1)
     """How often an attacker submits a picture, each time with a shorter change (of 10: all of it, 9 tenths,
-    ...) and, where the filter is random, before a new draw; the best try counts in `success_rate_resubmitted`."""
+    ...) and before a new draw where the filter is random; `success_rate_resubmitted` counts the best try."""
     evasion: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0, 10.0), min_length=1)
-    """Weights of the detector in the joint loss of an evading attacker, who attacks once with each of them and
-    keeps the best picture that is not flagged."""
+    """Weights of the detector in the joint loss of an evading attacker, who attacks once with each of them
+    and keeps the best picture that is not flagged."""
     ranking: str | None = None
     """The recommender of the recipe whose BPR loss a learned filter minimises too, by name; absent: none, and
     the filter learns from pictures and features alone."""
@@ -62,6 +62,24 @@ class GuardConfig(Config):
         if len(set(values)) < len(values):
             raise ValueError(f"entries must differ, got {list(values)}")
         return values
+
+
+@dataclass(frozen=True)
+class GuardSpec(Spec):
+    """A defense that stands in front of an extractor: a filter, a detector, or both.
+
+    Attributes:
+        filter: what pictures pass before the extractor sees them; None: nothing.
+        detector: what looks at pictures as they come; None: nothing.
+    """
+
+    config: GuardConfig
+    filter: Spec | None = None
+    detector: Spec | None = None
+
+    def resolved(self) -> dict[str, Any]:
+        parts = {key: part.resolved() for key in ("filter", "detector") if (part := getattr(self, key))}
+        return {"name": self.name, **parts, **self.config.model_dump(mode="json")}
 
 
 def guarded(node: Node, folder: Path) -> Node | None:

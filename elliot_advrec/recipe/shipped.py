@@ -9,7 +9,8 @@ from elliot_advrec import resources
 from elliot_advrec.errors import UserError, nearest
 
 FOLDERS = (
-    "attacks", "defenses", "filters", "detectors", "threats", "recommenders", "models", "datasets", "overlays",
+    "attacks", "defenses", "filters", "detectors", "threats", "recommenders", "models", "datasets",
+    "overlays",
 )  # fmt: skip
 """Folders of ``configs/``, one a kind of preset."""
 

@@ -42,23 +42,6 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class GuardSpec(Spec):
-    """A defense that stands in front of an extractor: a filter, a detector, or both.
-
-    Attributes:
-        filter: what pictures pass before the extractor sees them; None: nothing.
-        detector: what looks at pictures as they come; None: nothing.
-    """
-
-    filter: Spec | None = None
-    detector: Spec | None = None
-
-    def resolved(self) -> dict[str, Any]:
-        parts = {key: part.resolved() for key in ("filter", "detector") if (part := getattr(self, key))}
-        return {"name": self.name, **parts, **self.config.model_dump(mode="json")}
-
-
-@dataclass(frozen=True)
 class CatalogSpec(Spec):
     """The data, and the side of the square pictures in pixels."""
 

@@ -1,0 +1,146 @@
+"""The stage that makes what stands in front of an extractor: trained where it learns, its threshold set."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.detectors import DETECTORS, Detector
+from elliot_advrec.detectors.contrastive import Contrastive
+from elliot_advrec.errors import UserError
+from elliot_advrec.experiment.stages import Outcome, Stage, row
+from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.extractors.frozen import FrozenExtractor
+from elliot_advrec.files import write_arrays
+from elliot_advrec.filters import FILTERS, Filter
+from elliot_advrec.filters.learned import LearnedFilter
+from elliot_advrec.filters.training import Ranking, train
+from elliot_advrec.guards import Guard
+from elliot_advrec.metrics.rates import wilson
+from elliot_advrec.progress import Progress
+from elliot_advrec.recipe import GuardSpec
+from elliot_advrec.seeding import stream_seed
+from elliot_advrec.threats.scores import pair_scores
+
+BATCH = 32
+CLEAN = "clean.npz"
+"""Scores of the clean pictures that neither filter nor detector nor threshold has seen."""
+
+
+def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Train filter and detector where they learn, set the threshold on validation pictures, keep both."""
+    spec: GuardSpec = stage.parts["spec"]
+    seed, training = stage.parts["seed"], stage.parts["training"]
+    catalog = workspace.catalog(stage.needs["catalog"])
+    pixels = workspace.pixels(stage.needs["catalog"])
+    extractor = workspace.extractor(stage.needs["extractor"])
+    filter, detector = _filter(spec, seed), _detector(spec, seed, pixels.size)
+    extra: dict[str, Any] = {}
+    if training is not None:
+        assert isinstance(filter, LearnedFilter)
+        try:
+            history = train(
+                filter,
+                extractor,
+                catalog,
+                pixels,
+                training,
+                ranking=_ranking(workspace, stage),
+                detector=detector if isinstance(detector, Contrastive) else None,
+                seed=seed,
+                device=workspace.device,
+                folder=folder / "training",
+                progress=progress,
+            )
+        except UserError as error:
+            raise error.at(spec.where) from error
+        extra["history"] = [asdict(epoch) for epoch in history.epochs]
+        shutil.rmtree(folder / "training")
+    about = {"recipe": stage.parts["recipe"], "defense": spec.name}
+    guard = Guard(filter, detector, pixels.size, extractor=extractor, seed=_draws(seed), about=about)
+    guard.to(workspace.device)
+    rows = []
+    if detector is not None:
+        try:
+            guard.calibrate(_batches(pixels, catalog.ids, catalog.rows_of("validation")))
+        except UserError as error:
+            raise error.at(spec.where) from error
+        unseen = catalog.rows_of("test")
+        scores = [guard.score(*batch).cpu().numpy() for batch in _batches(pixels, catalog.ids, unseen)]
+        suspicion = np.concatenate([np.empty(0, np.float32), *scores])
+        write_arrays(folder / CLEAN, {"suspicion": suspicion})
+        rows = _rows(suspicion, guard.threshold)
+    guard.to("cpu").save(folder)
+    gradients = round(len(catalog.rows_of("train")) * stage.gradients_per_picture)
+    return Outcome(rows=rows, gradients=gradients, extra=extra)
+
+
+def _draws(seed: int) -> int:
+    """What decides the shop's draws, apart from the seeds of everything else."""
+    return stream_seed("guard", seed)
+
+
+def _filter(spec: GuardSpec, seed: int) -> Filter | None:
+    if spec.filter is None:
+        return None
+    kind: Any = FILTERS.get(spec.filter.kind)
+    learned = issubclass(kind, LearnedFilter)
+    found: Filter = kind(spec.filter.config, seed=seed) if learned else kind(spec.filter.config)
+    return found
+
+
+def _detector(spec: GuardSpec, seed: int, size: int) -> Detector | None:
+    if spec.detector is None:
+        return None
+    kind: Any = DETECTORS.get(spec.detector.kind)
+    config = spec.detector.config
+    found: Detector = (
+        kind(config, seed=seed, image_size=size) if issubclass(kind, Contrastive) else kind(config)
+    )
+    return found
+
+
+def _ranking(workspace: Workspace, stage: Stage) -> Ranking | None:
+    """The recommender whose BPR loss counts: every training interaction, with an item that was not taken."""
+    fitted = stage.needs.get("recommender")
+    if fitted is None:
+        return None
+    recommender = workspace.recommender(fitted)
+    train = workspace.interactions(fitted.needs["interactions"]).train.tocsr()
+    view = FrozenExtractor(workspace.extractor(stage.needs["extractor"])).to(workspace.device)
+    users, items = train.nonzero()
+    random = np.random.default_rng(stream_seed("triples", stage.parts["seed"]))
+    others = random.integers(train.shape[1], size=len(users))
+    # Those that were taken after all are drawn again; a few that stay do no harm.
+    for _ in range(10):
+        taken = np.asarray(train[users, others]).ravel() != 0
+        others[taken] = random.integers(train.shape[1], size=int(taken.sum()))
+
+    def score(user: np.ndarray, rows: np.ndarray, shown: Tensor) -> Tensor:
+        return pair_scores(recommender, user, rows, view.embed(shown))
+
+    return Ranking(np.stack([users, items, others], axis=1).astype(np.int64), score)
+
+
+def _batches(pixels: PixelFile, ids: list[str], rows: np.ndarray) -> Iterator[tuple[Tensor, list[str]]]:
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        yield pixels.floats(some), [ids[item] for item in some]
+
+
+def _rows(suspicion: np.ndarray, threshold: float | None) -> list[dict[str, Any]]:
+    """The threshold, and how many clean pictures it flags."""
+    found = [row("detection_threshold", threshold)]
+    if len(suspicion):
+        flagged = int((suspicion > threshold).sum())
+        low, high = wilson(flagged, len(suspicion))
+        value = flagged / len(suspicion)
+        found.append(row("flagged_clean", value, ci_low=low, ci_high=high, n=len(suspicion)))
+    return found
