@@ -51,4 +51,6 @@ def compare(
 
 
 def _same(stage: Stage) -> tuple[Any, ...]:
-    return (*(stage.tags.get(column) for column in SAME), stage.parts["pairs"])
+    # Whoever knows of a defense is compared with the same attack on none.
+    tags = {**stage.tags, "attack": stage.parts.get("named", stage.tags["attack"])}
+    return (*(tags.get(column) for column in SAME), stage.parts["pairs"])

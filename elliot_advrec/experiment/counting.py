@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from elliot_advrec.threats import Threat
+from elliot_advrec.metrics.detection import at_fpr, auroc, confusion
+from elliot_advrec.metrics.rates import Rate
+from elliot_advrec.threats import Moment, Threat
 from elliot_advrec.threats.rows import mean_row, rate_row
 
 SIZES = ("ssim", "psnr", "linf", "l2")
 """Of the perturbation as 8-bit files hold it."""
 SPENT = ("gradient_evaluations", "queries")
-MOMENTS = {"success_rate": "after", "success_rate_8bit": "after_8bit", "success_rate_clean": "before"}
+MOMENTS: dict[str, Moment] = {
+    "success_rate": "after",
+    "success_rate_8bit": "after_8bit",
+    "success_rate_resubmitted": "after_resubmitted",
+    "success_rate_clean": "before",
+}
+FPR = 0.01
+"""False-positive rate at which detectors are compared."""
 
 
 def attack_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -31,9 +40,14 @@ def attack_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[st
 
 
 def success_rows(threat: Threat, pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Success rates of the float and the 8-bit picture, and of the untouched one, by each rule."""
+    """Success rates of the float and the 8-bit picture, the best try, and the untouched one, by each rule."""
     found: list[dict[str, Any]] = []
-    by_moment = {metric: threat.successes(pairs, moment) for metric, moment in MOMENTS.items()}  # type: ignore[arg-type]
+    tried = any(name.endswith("_after_resubmitted") for name in pairs if not name.startswith("flagged"))
+    by_moment = {
+        metric: threat.successes(pairs, moment)
+        for metric, moment in MOMENTS.items()
+        if tried or moment != "after_resubmitted"
+    }
     for rules in zip(*by_moment.values(), strict=True):
         found += [
             rate_row(metric, rule.met, **rule.columns)
@@ -55,3 +69,32 @@ def _upload_rows(pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         rate_row("detected_accounts", raised),
         {"metric": "median_queries_until_detected", "value": median, "n": int(raised.sum())},
     ]
+
+
+def detection_rows(
+    pairs: Mapping[str, np.ndarray], clean: np.ndarray, threshold: float
+) -> list[dict[str, Any]]:
+    """How a detector did on the attacked pictures, as 8-bit files hold them.
+
+    ``detection_accuracy``, right verdicts over each attacked picture and its untouched self; ``flagged``, the
+    share of attacked pictures that are flagged (true-positive rate at the threshold); against ``clean``
+    pictures that nothing was fitted on, ``detection_auroc`` and ``detection_tpr_at_1_fpr``.
+
+    Args:
+        pairs: of an attack on a defense with a detector.
+        clean: (m,) scores of clean test pictures; none: their two rows are left out.
+        threshold: scores above it are flagged.
+    """
+    if "suspicion_after_8bit" not in pairs:
+        return []
+    attacked, untouched = pairs["suspicion_after_8bit"], pairs["suspicion_before"]
+    verdicts = confusion(untouched, attacked, threshold)
+    found = [_rate_row("detection_accuracy", verdicts.accuracy), _rate_row("flagged", verdicts.tpr)]
+    if len(clean):
+        found.append(_rate_row("detection_auroc", auroc(clean, attacked)))
+        found.append(_rate_row("detection_tpr_at_1_fpr", at_fpr(clean, attacked, FPR).tpr))
+    return found
+
+
+def _rate_row(metric: str, rate: Rate) -> dict[str, Any]:
+    return {"metric": metric, "value": rate.value, "ci_low": rate.low, "ci_high": rate.high, "n": rate.n}

@@ -42,7 +42,7 @@ def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
     pixels = workspace.pixels(stage.needs["catalog"])
     extractor = workspace.extractor(stage.needs["extractor"])
     filter, detector = _filter(spec, seed), _detector(spec, seed, pixels.size)
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"threshold": None}
     if training is not None:
         assert isinstance(filter, LearnedFilter)
         try:
@@ -76,7 +76,7 @@ def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
         scores = [guard.score(*batch).cpu().numpy() for batch in _batches(pixels, catalog.ids, unseen)]
         suspicion = np.concatenate([np.empty(0, np.float32), *scores])
         write_arrays(folder / CLEAN, {"suspicion": suspicion})
-        rows = _rows(suspicion, guard.threshold)
+        rows, extra["threshold"] = _rows(suspicion, detector.threshold), detector.threshold
     guard.to("cpu").save(folder)
     gradients = round(len(catalog.rows_of("train")) * stage.gradients_per_picture)
     return Outcome(rows=rows, gradients=gradients, extra=extra)
@@ -135,7 +135,7 @@ def _batches(pixels: PixelFile, ids: list[str], rows: np.ndarray) -> Iterator[tu
         yield pixels.floats(some), [ids[item] for item in some]
 
 
-def _rows(suspicion: np.ndarray, threshold: float | None) -> list[dict[str, Any]]:
+def _rows(suspicion: np.ndarray, threshold: float) -> list[dict[str, Any]]:
     """The threshold, and how many clean pictures it flags."""
     found = [row("detection_threshold", threshold)]
     if len(suspicion):

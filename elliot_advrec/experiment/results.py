@@ -14,10 +14,11 @@ import elliot_advrec
 from elliot_advrec.experiment import sanity
 from elliot_advrec.experiment.averaging import by_cell, cell_key, mean_rows, read_folds
 from elliot_advrec.experiment.comparing import compare
-from elliot_advrec.experiment.counting import attack_rows
+from elliot_advrec.experiment.counting import attack_rows, detection_rows
+from elliot_advrec.experiment.fitting_guards import CLEAN
 from elliot_advrec.experiment.noticing import notices
 from elliot_advrec.experiment.plan import RANKED
-from elliot_advrec.experiment.stages import Finished, complete
+from elliot_advrec.experiment.stages import Finished, Stage, complete
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.recipe import Recipe
@@ -61,7 +62,7 @@ def collect(
         found, owners = list(record["rows"]), [stage.tags.get("recommender")]
         if stage.kind == "attack":
             pairs = workspace.arrays(stage, "pairs.npz", but=LARGE)
-            found = attack_rows(stage.parts["threat"], pairs)
+            found = attack_rows(stage.parts["threat"], pairs) + _detected(stage, pairs, workspace)
             if "recommender" not in stage.tags:
                 owners = [*judged[stage.tags["threat"]]]
         if stage.kind in RANKED and cell_key(done) in folded:
@@ -95,6 +96,15 @@ def collect(
         "exhibits": exhibits,
         "peak_memory_mb": peak_memory_mb(),
     }, arrays
+
+
+def _detected(stage: Stage, pairs: Mapping[str, np.ndarray], workspace: Workspace) -> list[dict[str, Any]]:
+    """What the detector of a defense made of an attack; nothing where there is none."""
+    guard = stage.needs.get("guard")
+    threshold = None if guard is None else workspace.record(guard)["threshold"]
+    if guard is None or threshold is None:
+        return []
+    return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold)
 
 
 def _about_folds(recipe: Recipe) -> list[str]:

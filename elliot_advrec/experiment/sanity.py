@@ -39,9 +39,12 @@ def checks(
     """
     stages = list({done.stage.key: done for done in finished}.values())
     rates = [row for row in rows if row["metric"] == "success_rate" and (row["steps"] or 1) > 1]
+    # Pictures that are taken over were not made for the defense: more steps may serve it less.
+    made = [row for row in rates if row["knowledge"] != "oblivious"]
     found = [
-        *_growing(rates, "eps", ("steps",)),
-        *_growing(rates, "steps", ("eps",)),
+        *_growing(made, "eps", ("steps",)),
+        *_growing(made, "steps", ("eps",)),
+        *_knowing(rates),
         *_black_box([row for row in rows if row["metric"] == "success_rate"], stages),
     ]
     for done in stages:
@@ -86,6 +89,31 @@ def _growing(rates: Sequence[Row], column: str, fixed: tuple[str, ...]) -> list[
         falls = [(a, b) for a, b in pairwise(ordered) if b["ci_high"] < a["ci_low"]]
         said = ", ".join(f"{row[column]:g}: {row['value']:.3f}" for row in ordered)
         found.append(_check(f"success grows with {column}", _where(ordered[0]), not falls, said))
+    return found
+
+
+def _knowing(rates: Sequence[Row]) -> list[dict[str, Any]]:
+    """Whoever knows a defense does no worse than who does not; else its gradients hide something."""
+    found = []
+    groups: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in rates:
+        if row["knowledge"] is not None:
+            attack = row["attack"].removesuffix(f" ({row['knowledge']})")
+            key = (attack, *(row[c] for c in (*CELL, "eps", "steps") if c != "attack"))
+            groups.setdefault(key, {})[row["knowledge"]] = row
+    for group in groups.values():
+        oblivious = group.pop("oblivious", None)
+        if oblivious is None or not group:
+            continue
+        best = max(group.values(), key=lambda row: row["value"])
+        found.append(
+            _check(
+                "knowing the defense does not weaken the attack",
+                _where(best),
+                best["ci_high"] >= oblivious["ci_low"],
+                f"{best['value']:.3f}, oblivious {oblivious['value']:.3f}",
+            )
+        )
     return found
 
 

@@ -17,8 +17,9 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.extractors.features import Features
 from elliot_advrec.recommenders import Recommender
 
-Moment = Literal["before", "after", "after_8bit"]
-"""The untouched picture, the attacked one, and the attacked one as an 8-bit file holds it."""
+Moment = Literal["before", "after", "after_8bit", "after_resubmitted"]
+"""The untouched picture, the attacked one, the attacked one as an 8-bit file holds it, and the best of
+several tries, where something stands in front of the extractor."""
 
 
 class Network(Protocol):

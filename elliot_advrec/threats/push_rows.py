@@ -12,7 +12,13 @@ from elliot_advrec.threats.measured import Effect
 from elliot_advrec.threats.popularity import STRATA
 from elliot_advrec.threats.rows import mean_row, median_row, rate_row
 
-MOMENTS: dict[str, Moment] = {"hit_rate": "after", "hit_rate_8bit": "after_8bit", "hit_rate_clean": "before"}
+MOMENTS: dict[str, Moment] = {
+    "hit_rate": "after",
+    "hit_rate_8bit": "after_8bit",
+    "hit_rate_resubmitted": "after_resubmitted",
+    "hit_rate_clean": "before",
+}
+"""Metric -> the picture it is about; of tries there is none where nothing stands in front."""
 FEW = 10
 """Strata with fewer pairs have no rows of their own."""
 
@@ -38,13 +44,16 @@ def hits(pairs: Mapping[str, np.ndarray], k: int, moment: Moment) -> np.ndarray:
 def push_rows(pairs: Mapping[str, np.ndarray], cutoffs: Sequence[int]) -> list[dict[str, Any]]:
     """Rows over pairs.
 
-    ``hit_rate`` (HR@k of the pushed item over the attacked pairs), ``_8bit`` of the rounded picture and
-    ``_clean`` of the untouched one; ``prediction_shift``, the mean growth of the score; ``rank_shift``, the
-    mean number of places it rose; median ranks; at the longest list, hit rates by stratum of the item's
-    popularity where several strata have at least 10 pairs.
+    ``hit_rate`` (HR@k of the pushed item over the attacked pairs), ``_8bit`` of the rounded picture,
+    ``_resubmitted`` of the best of several tries and ``_clean`` of the untouched one; ``prediction_shift``,
+    the mean growth of the score; ``rank_shift``, the mean number of places it rose; median ranks; at the
+    longest list, hit rates by stratum of the item's popularity where several strata have at least 10 pairs.
     """
     found = [
-        _share(metric, hits(pairs, k, moment), k=k) for metric, moment in MOMENTS.items() for k in cutoffs
+        _share(metric, hits(pairs, k, moment), k=k)
+        for metric, moment in MOMENTS.items()
+        for k in cutoffs
+        if f"hit_{k}_{moment}" in pairs
     ]
     found.append(mean_row("prediction_shift", pairs["score_after"] - pairs["score_before"]))
     found.append(mean_row("rank_shift", pairs["rank_before"] - pairs["rank_after"]))

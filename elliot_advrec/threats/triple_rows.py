@@ -10,7 +10,12 @@ import numpy as np
 from elliot_advrec.threats.base import Moment
 from elliot_advrec.threats.rows import mean_row, median_row, rate_row
 
-MOMENTS: dict[str, Moment] = {"": "after", "_8bit": "after_8bit", "_clean": "before"}
+MOMENTS: dict[str, Moment] = {
+    "": "after",
+    "_8bit": "after_8bit",
+    "_resubmitted": "after_resubmitted",
+    "_clean": "before",
+}
 """Ending of a metric's name -> the picture it is about."""
 
 
@@ -23,9 +28,10 @@ def triple_rows(pairs: Mapping[str, np.ndarray], cutoffs: Sequence[int]) -> list
     """Rows of what ``Untargeted.judge`` gave; none where no triple is whole.
 
     ``sampled_HR`` and ``sampled_nDCG`` at k, of the test item among its triple's items, ``catalog_HR`` and
-    ``catalog_nDCG`` in the whole catalog, each ``_8bit`` of the rounded pictures and ``_clean`` of the
-    untouched ones too; ``bpr_loss``, the mean over a triple's negatives of -ln sigmoid(s_ui - s_uj); the
-    median place in the catalog; ``prediction_shift``, the mean growth of the score, of either kind of item.
+    ``catalog_nDCG`` in the whole catalog, each ``_8bit`` of the rounded pictures, ``_resubmitted`` of the
+    best of several tries and ``_clean`` of the untouched ones too; ``bpr_loss``, the mean over a triple's
+    negatives of -ln sigmoid(s_ui - s_uj); the median place in the catalog; ``prediction_shift``, the mean
+    growth of the score, of either kind of item.
     """
     own = positives(pairs)
     if not own.any():
@@ -33,6 +39,8 @@ def triple_rows(pairs: Mapping[str, np.ndarray], cutoffs: Sequence[int]) -> list
     found: list[dict[str, Any]] = []
     for kind in ("sampled", "catalog"):
         for ending, moment in MOMENTS.items():
+            if f"{kind}_place_{moment}" not in pairs:  # tries, where nothing stands in front
+                continue
             place = pairs[f"{kind}_place_{moment}"][own]
             for k in cutoffs:
                 # One relevant item, so that the ideal gain is 1.
