@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
