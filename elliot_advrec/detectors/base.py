@@ -47,6 +47,8 @@ class Detector(Component, ABC):
 
     config_class: ClassVar[type[Config]] = DetectorConfig
     config: Any
+    inference_only: ClassVar[frozenset[str]] = frozenset({"threshold", "fpr"})
+    """Settings that its training does not look at."""
     needs: ClassVar[tuple[Literal["filter", "embed"], ...]] = ()
     """Which ``Parts`` it looks at."""
 

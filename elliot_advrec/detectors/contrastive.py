@@ -105,7 +105,7 @@ class Contrastive(SavedNetwork, Detector):
 
     def describe(self) -> dict[str, Any]:
         """What decides its training beside its first weights."""
-        return self.config.model_dump(mode="json", exclude={"threshold", "fpr", "encoder_weights"})
+        return self.config.model_dump(mode="json", exclude={*self.inference_only, "encoder_weights"})
 
     def header(self) -> dict[str, Any]:
         return {"image_size": self.image_size, "threshold": self._threshold}

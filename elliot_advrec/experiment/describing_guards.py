@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from elliot_advrec.detectors import DETECTORS, Detector
+from elliot_advrec.detectors.contrastive import Contrastive
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.files import sha256
 from elliot_advrec.filters import FILTERS
@@ -18,40 +20,67 @@ from elliot_advrec.recipe import GuardSpec, Recipe, Spec
 def guard_stage(
     recipe: Recipe, device: str, seed: int, spec: GuardSpec, extractor: Stage, recommender: Stage | None
 ) -> Stage:
-    """The training of a filter and a detector, where they learn, and the detector's threshold.
+    """A filter, a detector and its threshold; where they learn, their training is a stage before it.
 
     Args:
         device: device type; only what is trained depends on it.
         extractor: what it stands before.
         recommender: whose BPR loss the filter minimises too; None: no one's.
     """
-    config = spec.config
-    learned = spec.filter is not None and issubclass(FILTERS.get(spec.filter.kind), LearnedFilter)
-    training: FilterTrainingConfig | None = config.filter_training if learned else None
-    described: dict[str, Any] = {
-        part: None if found is None else _described(found)
-        for part, found in (("filter", spec.filter), ("detector", spec.detector))
-    }
-    described |= {"seed": seed, "training": None if training is None else training.model_dump(mode="json")}
-    described |= {"device": device if learned else None}
     needs = {"catalog": extractor.needs["catalog"], "extractor": extractor}
-    if recommender is not None and training is not None:
-        needs["recommender"] = recommender
-    parts = {"spec": spec, "seed": seed, "training": training, "recipe": recipe.title}
-    per_picture = 0.0 if training is None else _gradients(training, spec.detector is not None)
-    label = f"{spec.name} over {config.over}, seed {seed}"
-    tags = {"defense": spec.name, "seed": seed}
-    return Stage("guard", label, described, needs, tags, parts, gradients_per_picture=per_picture)
+    if spec.filter is not None and issubclass(FILTERS.get(spec.filter.kind), LearnedFilter):
+        needs["filter"] = _training(device, seed, spec, needs, recommender)
+    return Stage(
+        "guard",
+        f"{spec.name} over {spec.config.over}, seed {seed}",
+        {
+            "filter": None if spec.filter is None else _described(spec.filter),
+            "detector": None if spec.detector is None else _described(spec.detector),
+            "seed": seed,
+        },
+        needs,
+        {"defense": spec.name, "seed": seed},
+        {"spec": spec, "seed": seed, "recipe": recipe.title},
+    )
 
 
-def _described(spec: Spec) -> dict[str, Any]:
+def _training(
+    device: str, seed: int, spec: GuardSpec, needs: Mapping[str, Stage], recommender: Stage | None
+) -> Stage:
+    """The training of a filter, and of a detector beside it where that learns too."""
+    assert spec.filter is not None
+    training, detector = spec.config.filter_training, spec.detector
+    learns = detector is not None and issubclass(DETECTORS.get(detector.kind), Contrastive)
+    filter: Any = FILTERS.get(spec.filter.kind)
+    settings = {
+        "filter": _described(spec.filter, filter.inference_only),
+        "detector": _described(detector, Detector.inference_only)
+        if detector is not None and learns
+        else None,
+        "training": training.model_dump(mode="json"),
+        "seed": seed,
+        "device": device,
+    }
+    return Stage(
+        "filter",
+        f"filter of {spec.name} over {spec.config.over}, seed {seed}",
+        settings,
+        {**needs, **({} if recommender is None else {"recommender": recommender})},
+        {"defense": spec.name, "seed": seed},
+        {"filter": spec.filter, "detector": detector if learns else None, "training": training, "seed": seed,
+         "where": spec.where},
+        gradients_per_picture=_gradients(training, learns),
+    )  # fmt: skip
+
+
+def _described(spec: Spec, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Kind, settings, and what its files hold: a file of the same name may be replaced."""
-    settings = spec.config.model_dump(mode="json")
-    files = [str(value) for value in settings.values() if isinstance(value, str) and Path(value).suffix]
+    settings = spec.config.model_dump(mode="json", exclude=set(exclude))
+    files = [Path(value) for value in settings.values() if isinstance(value, str) and Path(value).suffix]
     return {
         "type": spec.kind,
         "config": settings,
-        "files": [sha256(Path(path)) for path in files if Path(path).is_file()],
+        "files": [sha256(path) for path in files if path.is_file()],
     }
 
 

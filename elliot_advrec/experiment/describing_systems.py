@@ -92,6 +92,8 @@ class Systems:
         """All that is done with the system under ``defense``."""
         system = self.system(defense.name)
         if system.guard is not None:
+            if "filter" in system.guard.needs:
+                yield system.guard.needs["filter"]
             yield system.guard
         yield system.embeddings
         if system.guard is None:

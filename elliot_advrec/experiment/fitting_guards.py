@@ -1,4 +1,4 @@
-"""The stage that makes what stands in front of an extractor: trained where it learns, its threshold set."""
+"""Stages of what stands in front of an extractor: its training, and what is kept of it with a threshold."""
 
 from __future__ import annotations
 
@@ -30,43 +30,61 @@ from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.scores import pair_scores
 
 BATCH = 32
+FILTER, DETECTOR = "filter.safetensors", "detector.safetensors"
 CLEAN = "clean.npz"
 """Scores of the clean pictures that neither filter nor detector nor threshold has seen."""
 
 
-def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Train filter and detector where they learn, set the threshold on validation pictures, keep both."""
-    spec: GuardSpec = stage.parts["spec"]
-    seed, training = stage.parts["seed"], stage.parts["training"]
+def make_filter(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Train a filter, and a detector beside it where that learns too."""
+    parts, seed = stage.parts, stage.parts["seed"]
     catalog = workspace.catalog(stage.needs["catalog"])
     pixels = workspace.pixels(stage.needs["catalog"])
-    extractor = workspace.extractor(stage.needs["extractor"])
-    filter, detector = _filter(spec, seed), _detector(spec, seed, pixels.size)
+    filter: LearnedFilter = FILTERS.get(parts["filter"].kind)(parts["filter"].config, seed=seed)  # type: ignore[call-arg, assignment]
+    detector: Contrastive | None = None
+    if parts["detector"] is not None:
+        detector = Contrastive(parts["detector"].config, seed=seed, image_size=pixels.size)
+    try:
+        history = train(
+            filter,
+            workspace.extractor(stage.needs["extractor"]),
+            catalog,
+            pixels,
+            parts["training"],
+            ranking=_ranking(workspace, stage),
+            detector=detector,
+            seed=seed,
+            device=workspace.device,
+            folder=folder / "training",
+            progress=progress,
+        )
+    except UserError as error:
+        raise error.at(parts["where"]) from error
+    filter.to("cpu").save(folder / FILTER)
+    if detector is not None:
+        detector.to("cpu").save(folder / DETECTOR)
+    shutil.rmtree(folder / "training")
+    gradients = round(len(catalog.rows_of("train")) * stage.gradients_per_picture)
+    return Outcome(gradients=gradients, extra={"history": [asdict(epoch) for epoch in history.epochs]})
+
+
+def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
+    """Put filter and detector together, set the threshold on validation pictures, keep all of it."""
+    spec: GuardSpec = stage.parts["spec"]
+    catalog = workspace.catalog(stage.needs["catalog"])
+    pixels = workspace.pixels(stage.needs["catalog"])
+    trained = workspace.folder(stage.needs["filter"]) if "filter" in stage.needs else None
+    filter, detector = _filter(spec, trained), _detector(spec, trained)
+    guard = Guard(
+        filter,
+        detector,
+        pixels.size,
+        extractor=workspace.extractor(stage.needs["extractor"]),
+        seed=stream_seed("guard", stage.parts["seed"]),
+        about={"recipe": stage.parts["recipe"], "defense": spec.name},
+    ).to(workspace.device)
+    rows: list[dict[str, Any]] = []
     extra: dict[str, Any] = {"threshold": None}
-    if training is not None:
-        assert isinstance(filter, LearnedFilter)
-        try:
-            history = train(
-                filter,
-                extractor,
-                catalog,
-                pixels,
-                training,
-                ranking=_ranking(workspace, stage),
-                detector=detector if isinstance(detector, Contrastive) else None,
-                seed=seed,
-                device=workspace.device,
-                folder=folder / "training",
-                progress=progress,
-            )
-        except UserError as error:
-            raise error.at(spec.where) from error
-        extra["history"] = [asdict(epoch) for epoch in history.epochs]
-        shutil.rmtree(folder / "training")
-    about = {"recipe": stage.parts["recipe"], "defense": spec.name}
-    guard = Guard(filter, detector, pixels.size, extractor=extractor, seed=_draws(seed), about=about)
-    guard.to(workspace.device)
-    rows = []
     if detector is not None:
         try:
             guard.calibrate(_batches(pixels, catalog.ids, catalog.rows_of("validation")))
@@ -78,32 +96,31 @@ def make_guard(workspace: Workspace, stage: Stage, folder: Path, progress: Progr
         write_arrays(folder / CLEAN, {"suspicion": suspicion})
         rows, extra["threshold"] = _rows(suspicion, detector.threshold), detector.threshold
     guard.to("cpu").save(folder)
-    gradients = round(len(catalog.rows_of("train")) * stage.gradients_per_picture)
-    return Outcome(rows=rows, gradients=gradients, extra=extra)
+    return Outcome(rows=rows, extra=extra)
 
 
-def _draws(seed: int) -> int:
-    """What decides the shop's draws, apart from the seeds of everything else."""
-    return stream_seed("guard", seed)
-
-
-def _filter(spec: GuardSpec, seed: int) -> Filter | None:
+def _filter(spec: GuardSpec, trained: Path | None) -> Filter | None:
+    """The recipe's filter, with the weights of its training where it has one."""
     if spec.filter is None:
         return None
-    kind: Any = FILTERS.get(spec.filter.kind)
-    learned = issubclass(kind, LearnedFilter)
-    found: Filter = kind(spec.filter.config, seed=seed) if learned else kind(spec.filter.config)
+    kind = FILTERS.get(spec.filter.kind)
+    if trained is None or not issubclass(kind, LearnedFilter):
+        return kind(spec.filter.config)
+    found = kind.load(trained / FILTER)
+    # Filters that differ at inference alone share a training, so the file's settings may be another one's.
+    found.config = spec.filter.config.model_copy(update={kind.weights_setting: "none"})
     return found
 
 
-def _detector(spec: GuardSpec, seed: int, size: int) -> Detector | None:
+def _detector(spec: GuardSpec, trained: Path | None) -> Detector | None:
     if spec.detector is None:
         return None
-    kind: Any = DETECTORS.get(spec.detector.kind)
-    config = spec.detector.config
-    found: Detector = (
-        kind(config, seed=seed, image_size=size) if issubclass(kind, Contrastive) else kind(config)
-    )
+    kind, config = DETECTORS.get(spec.detector.kind), spec.detector.config
+    if trained is None or not issubclass(kind, Contrastive):
+        return kind(config)
+    found = kind.load(trained / DETECTOR)
+    found.config = config.model_copy(update={kind.weights_setting: "none"})
+    found.threshold = found.config.threshold
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from elliot_advrec.experiment.attacking import make_attack
 from elliot_advrec.experiment.exhibits import make_exhibits
-from elliot_advrec.experiment.fitting_guards import make_guard
+from elliot_advrec.experiment.fitting_guards import make_filter, make_guard
 from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
@@ -27,6 +27,7 @@ WORK: dict[str, Work] = {
     "catalog": make_catalog,
     "interactions": make_interactions,
     "extractor": make_extractor,
+    "filter": make_filter,
     "guard": make_guard,
     "embeddings": make_embeddings,
     "accuracy": make_accuracy,

@@ -42,6 +42,8 @@ class LearnedFilter(SavedNetwork, Filter):
     config: LearnedConfig
     kind = "filter"
     gradients = ("true", "straight_through", "average")
+    inference_only: ClassVar[frozenset[str]] = frozenset()
+    """Settings that its training does not look at: filters that differ in them alone are trained once."""
 
     def __init__(self, config: Any = None, *, seed: int = 0) -> None:
         super().__init__(config)

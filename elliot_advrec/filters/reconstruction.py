@@ -50,6 +50,7 @@ class Reconstruction(LearnedFilter):
 
     config_class = ReconstructionConfig
     config: ReconstructionConfig
+    inference_only = frozenset({"resize_pad", "smallest"})
 
     @property
     def random(self) -> bool:
