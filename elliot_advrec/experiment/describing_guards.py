@@ -54,9 +54,7 @@ def _training(
     filter: Any = FILTERS.get(spec.filter.kind)
     settings = {
         "filter": _described(spec.filter, filter.inference_only),
-        "detector": _described(detector, Detector.inference_only)
-        if detector is not None and learns
-        else None,
+        "detector": _described(detector, Detector.inference_only) if detector and learns else None,
         "training": training.model_dump(mode="json"),
         "seed": seed,
         "device": device,

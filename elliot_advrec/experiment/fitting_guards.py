@@ -108,14 +108,16 @@ def _filter(spec: GuardSpec, trained: Path | None) -> Filter | None:
         return kind(spec.filter.config)
     found = kind.load(trained / FILTER)
     # Filters that differ at inference alone share a training, so the file's settings may be another one's.
-    found.config = spec.filter.config.model_copy(update={kind.weights_setting: "none"})
+    config: Any = spec.filter.config
+    found.config = config.model_copy(update={kind.weights_setting: "none"})
     return found
 
 
 def _detector(spec: GuardSpec, trained: Path | None) -> Detector | None:
     if spec.detector is None:
         return None
-    kind, config = DETECTORS.get(spec.detector.kind), spec.detector.config
+    config: Any = spec.detector.config
+    kind = DETECTORS.get(spec.detector.kind)
     if trained is None or not issubclass(kind, Contrastive):
         return kind(config)
     found = kind.load(trained / DETECTOR)
