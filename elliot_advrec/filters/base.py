@@ -47,6 +47,13 @@ class Filter(Component, ABC):
         """The filter without a random last step that only serves inference; itself where there is none."""
         return self
 
+    def divided(self) -> tuple[Filter, Filter] | None:
+        """What does not draw, and what draws after it; None where they cannot be told apart.
+
+        The expectation over draws then runs the first once.
+        """
+        return None
+
     @abstractmethod
     def apply(self, pixels: Tensor, streams: Streams | None) -> Tensor:
         """The filtered pictures.

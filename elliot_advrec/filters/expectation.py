@@ -47,6 +47,10 @@ def expectation(
         raise ValueError(f"the expectation needs at least 1 draw, got {draws}")
     if len(seeds) != len(pixels):
         raise ValueError(f"{len(pixels)} pictures need {len(pixels)} seeds, got {len(seeds)}")
+    parts = filter.divided()
+    if parts is not None:
+        first, last = parts
+        return expectation(function, last, first.adaptive(pixels, None, gradient), seeds, draws=draws)
 
     def once(points: Tensor, draw: int) -> Tensor:
         streams = Streams([stream_seed(seed, "draw", draw) for seed in seeds])

@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from elliot_advrec.filters.attention import GlobalAttention
+from elliot_advrec.filters.base import Filter
 from elliot_advrec.filters.learned import LearnedConfig, LearnedFilter
-from elliot_advrec.filters.resize_pad import SMALLEST, resized_and_padded
+from elliot_advrec.filters.resize_pad import SMALLEST, ResizePad, ResizePadConfig, resized_and_padded
 from elliot_advrec.streams import Streams
 
 
@@ -62,6 +63,13 @@ class Reconstruction(LearnedFilter):
         found = copy.copy(self)  # the same network
         found.config = self.config.model_copy(update={"resize_pad": False})
         return found
+
+    def divided(self) -> tuple[Filter, Filter] | None:
+        return (
+            (self.steady(), ResizePad(ResizePadConfig(smallest=self.config.smallest)))
+            if self.random
+            else None
+        )
 
     def build(self) -> nn.Module:
         c = self.config

@@ -41,6 +41,25 @@ def test_value_and_gradient_are_means_over_the_draws() -> None:
         assert torch.allclose(expectation(curved, noise, given, seeds, draws=5), found, rtol=1e-5)
 
 
+def test_what_does_not_draw_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing, given, seeds = make("reconstruction", resize_pad=True, width=4, blocks=1, smallest=0.6), pictures(2, 16, 16), [3, 4]  # fmt: skip
+    runs: list[int] = []
+    drawing.network.register_forward_hook(lambda *_: runs.append(1))  # type: ignore[attr-defined]
+
+    def both() -> list[torch.Tensor]:
+        points = given.clone().requires_grad_()
+        value = expectation(curved, drawing, points, seeds, draws=6)
+        return [value.detach(), torch.autograd.grad(value.sum(), points)[0]]
+
+    found = both()
+    assert len(runs) == 1
+    monkeypatch.setattr(type(drawing), "divided", lambda self: None)
+    expected = both()
+    assert len(runs) > 6  # every draw, and again for its gradient
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_more_draws_vary_less() -> None:
     noise, given = make("gaussian", sigma=0.2), pictures(1, 16, 16)
 
