@@ -218,8 +218,8 @@ def _handed_in(
     Returns:
         Per-pair arrays: ``embedding`` of the picture as the attack left it, ``embedding_8bit`` of the one in
         8 bits (of the picture that the item had, where the new one was refused) and the sizes of its
-        perturbation; where there is a guard also ``embedding_resubmitted`` of the best of several tries, and
-        where that has a detector ``flagged_...`` and ``suspicion_...``, its scores.
+        perturbation; where there are several tries also ``embedding_resubmitted`` of the best, and where there
+        is a detector ``flagged_...`` and ``suspicion_...``, its scores.
     """
     shop, names = bench.shop, _items(bench, targets)
     kept = torch.as_tensor(bench.scene.embeddings)[torch.as_tensor(targets.attack)]
@@ -233,7 +233,7 @@ def _handed_in(
     }
     if bench.lpips is not None:
         found["lpips"] = _numpy(lpips(bench.lpips, clean, rounded))
-    if shop.guard is not None:
+    if shop.tries > 1:
         again = shop.resubmit(clean, rounded, names, kept, value)
         found[f"embedding_{RESUBMITTED}"] = _numpy(again.embedding)
         moments[f"after_{RESUBMITTED}"] = again

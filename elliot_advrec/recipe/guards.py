@@ -46,7 +46,8 @@ class GuardConfig(Config):
     """Draws of a random filter that an adaptive gradient is averaged over."""
     tries: int = Field(default=10, ge=1)
     """How often an attacker submits a picture, each time with a shorter change (of 10: all of it, 9 tenths,
-    ...) and before a new draw where the filter is random; `success_rate_resubmitted` counts the best try."""
+    ...) and before a new draw where the filter is random; `success_rate_resubmitted` counts the best try.
+    With 1 it is not measured."""
     evasion: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0, 10.0), min_length=1)
     """Weights of the detector in the joint loss of an evading attacker, who attacks once with each of them
     and keeps the best picture that is not flagged."""
@@ -113,9 +114,9 @@ def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
     Raises:
         UserError: the first thing that is wrong.
     """
-    known = {*GuardConfig.model_fields, *PARTS, "name"}
-    node = settle(mapping(node), known)
-    mapping(node, known)
+    # An overlay's `filter?` or `detector?` changes the one that is there and makes none.
+    node = settle(mapping(node), GuardConfig.model_fields)
+    mapping(node, {*GuardConfig.model_fields, *PARTS, "name"})
     parts = {part: node.get(part) for part in PARTS}
     filter = _part(FILTER, parts["filter"], folder)
     detector = _part(DETECTOR, parts["detector"], folder)

@@ -42,7 +42,8 @@ def test_value_and_gradient_are_means_over_the_draws() -> None:
 
 
 def test_what_does_not_draw_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawing, given, seeds = make("reconstruction", resize_pad=True, width=4, blocks=1, smallest=0.6), pictures(2, 16, 16), [3, 4]  # fmt: skip
+    drawing = make("reconstruction", resize_pad=True, width=4, blocks=1, smallest=0.6)
+    given, seeds = pictures(2, 16, 16), [3, 4]
     runs: list[int] = []
     drawing.network.register_forward_hook(lambda *_: runs.append(1))  # type: ignore[attr-defined]
 
