@@ -1,4 +1,4 @@
-"""The contrastive detector: its loss against loops, its score, its file, and those who evade it."""
+"""The contrastive detector: its loss against loops, its score, its file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import pytest
 import torch
 from filter_contract import make, pictures
 
-from elliot_advrec.attacks.budget import Budget
-from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.detectors import Parts
 from elliot_advrec.detectors.contrastive import Contrastive, ContrastiveConfig
-from elliot_advrec.detectors.evasion import evading
 from elliot_advrec.detectors.pair_loss import item_pairs, pair_ratio_loss
 from elliot_advrec.errors import UserError
-from elliot_advrec.streams import Streams
 
 SMALL = ContrastiveConfig(encoder="test_efficientnet", projection=8)
 
@@ -106,28 +102,3 @@ def test_saved_and_loaded_with_its_threshold(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a saved detector"):
         Contrastive.load(filter_path)
     assert found.to("cpu") is found
-
-
-def test_an_attacker_who_knows_the_detector_is_seen_less_at_the_same_goal() -> None:
-    filter, given = make("median"), pictures(6) * 0.6 + 0.2
-    detector = Contrastive(SMALL).bind(Parts(filter=filter))
-    weight = torch.randn(3, 20, 20, generator=torch.Generator().manual_seed(1))
-    threshold = float(detector(given).min())
-
-    def goal(pixels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return (pixels * weight).mean((1, 2, 3))
-
-    def score(pixels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return detector.adaptive(pixels)
-
-    attack, budget = PGD(PGDConfig(steps=20, step_rule="scaled")), Budget("linf", 0.05)
-    blind = attack(goal, given, budget, Streams(range(6))).images
-    joint = evading(goal, score, threshold, weight=10.0)
-    aware = attack(joint, given, budget, Streams(range(6))).images
-    assert (detector(aware) < detector(blind)).all()
-    rows = torch.arange(6)
-    assert torch.allclose(evading(goal, score, 1e9)(given, rows), goal(given, rows))
-    excess = detector(given) - 0.9 * threshold
-    assert torch.allclose(joint(given, rows), goal(given, rows) + 10 * excess, atol=1e-5)
-    with pytest.raises(ValueError, match="weight must be at least 0"):
-        evading(goal, score, 0.2, weight=-1)
