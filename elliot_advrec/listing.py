@@ -9,6 +9,8 @@ from elliot_advrec import metrics, recipe
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.defenses import DEFENSES
+from elliot_advrec.detectors import DETECTORS
+from elliot_advrec.filters import FILTERS
 from elliot_advrec.recommenders import RECOMMENDERS
 from elliot_advrec.registry import Registry
 from elliot_advrec.threats import THREATS
@@ -24,6 +26,8 @@ def sections() -> dict[str, Callable[[], Lines]]:
         "attacks": lambda: _parts(ATTACKS),
         "threats": lambda: _parts(THREATS),
         "defenses": lambda: [("none", "No defense: the undefended pipeline."), *_parts(DEFENSES)],
+        "filters": lambda: _parts(FILTERS),
+        "detectors": lambda: _parts(DETECTORS),
         "metrics": lambda: metrics.SUMMARIES.items(),
         "sources": lambda: _parts(SOURCES),
         "presets": _presets,

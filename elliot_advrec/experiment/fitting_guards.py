@@ -158,7 +158,8 @@ def _rows(suspicion: np.ndarray, threshold: float) -> list[dict[str, Any]]:
     """The threshold, and how many clean pictures it flags."""
     found = [row("detection_threshold", threshold)]
     if len(suspicion):
-        flagged = int((suspicion > threshold).sum())
+        # In double precision, as the detector compares them.
+        flagged = int((suspicion.astype(np.float64) > threshold).sum())
         low, high = wilson(flagged, len(suspicion))
         value = flagged / len(suspicion)
         found.append(row("flagged_clean", value, ci_low=low, ci_high=high, n=len(suspicion)))

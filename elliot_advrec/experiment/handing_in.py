@@ -76,7 +76,8 @@ class Shop:
         """The best of several tries for each picture, as its owner sees it.
 
         The k-th of n tries shows the change at (n - k + 1) / n of its length, in 8 bits, before new draws:
-        what was flagged at full length may pass at half of it, and what a draw undid may survive another.
+        what was flagged at full length may pass at half of it, and what a draw undid may survive another. The
+        first try is the one that ``receive`` judges, so several are never worse than one.
 
         Args:
             clean: (B, 3, S, S) untouched pictures.
@@ -91,7 +92,8 @@ class Shop:
         for number in range(self.tries):
             shown = clean + (attacked - clean) * ((self.tries - number) / self.tries)
             shown = round_to_8_bits(shown.clamp(0, 1), clean, None)
-            tried = self.receive(shown, [f"{name}, try {number + 1}" for name in names], kept)
+            drawn = names if number == 0 else [f"{name}, try {number + 1}" for name in names]
+            tried = self.receive(shown, drawn, kept)
             with torch.no_grad():
                 loss = value(tried.embedding, rows).float()
             if tried.flagged is not None and self.refuse:

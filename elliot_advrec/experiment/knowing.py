@@ -76,7 +76,7 @@ class Known:
             for result in found:
                 seen = joint.embedded(result.images, rows)
                 loss = through.main(seen[:, :-1], rows).double()
-                order.append((seen[:, -1] > self.guard.detector.threshold, loss))
+                order.append((self.guard.flags(seen[:, -1]), loss))
         flagged = torch.stack([flag for flag, _ in order])
         loss = torch.stack([value for _, value in order])
         # Those that are not flagged go first: any of them is better than the best flagged one.

@@ -14,6 +14,7 @@ from elliot_advrec.filters.expectation import DRAWS
 from elliot_advrec.filters.training import FilterTrainingConfig
 from elliot_advrec.recipe.checked import build, mapping, resolve, text
 from elliot_advrec.recipe.entry import open_entry
+from elliot_advrec.recipe.guard_rules import fitting, idle
 from elliot_advrec.recipe.kinds import DETECTOR, FILTER, Kind, P
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
@@ -92,17 +93,18 @@ def guarded(node: Node, folder: Path) -> Node | None:
     opened = Node({"preset": node}, node.origin) if isinstance(node.value, str) else node
     if not isinstance(opened.value, dict):
         return None
+    direct = any(opened.get(part) is not None for part in PARTS)
     named = opened.get("preset")
-    if named is None and isinstance(opened.value.get("type"), Node):
-        return None
+    if named is None and not direct and opened.get("type") is None:
+        named = opened.get("name")  # {name: squeeze, ...} names the preset as well
     if named is not None and isinstance(named.value, str):
         path = preset_path("defenses", named.value, folder)
         below = None if path is None else read(path)
-        if below is not None and any(part in (below.value or {}) for part in PARTS):
+        if below is not None and any(below.get(part) is not None for part in PARTS):
             label = opened.get("name") or named
             settings = merge(below, opened.without("preset", "name"))
             return expand(Node({**settings.value, "name": label}, node.origin))
-    return opened if any(opened.get(part) is not None for part in PARTS) else None
+    return opened if direct else None
 
 
 def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
@@ -114,12 +116,13 @@ def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
     Raises:
         UserError: the first thing that is wrong.
     """
-    # An overlay's `filter?` or `detector?` changes the one that is there and makes none.
-    node = settle(mapping(node), GuardConfig.model_fields)
-    mapping(node, {*GuardConfig.model_fields, *PARTS, "name"})
-    parts = {part: node.get(part) for part in PARTS}
-    filter = _part(FILTER, parts["filter"], folder)
-    detector = _part(DETECTOR, parts["detector"], folder)
+    filter = _part(FILTER, node.get("filter"), folder)
+    detector = _part(DETECTOR, node.get("detector"), folder)
+    nothing = idle(filter, detector)
+    # What an overlay says of every entry is dropped where it would do nothing. Its `filter?` or `detector?`
+    # changes the one that is there and makes none.
+    node = settle(node, set(GuardConfig.model_fields) - set(nothing))
+    _keys(node)
     config = build(GuardConfig, node.without(*PARTS, "name"), folder)
     label = node.get("name")
     name = (
@@ -127,25 +130,52 @@ def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
         if label is not None
         else "+".join(part.name for part in (filter, detector) if part is not None)
     )
-    if detector is not None and detector.kind == "contrastive" and filter is None:
-        raise UserError(
-            f"the detector of '{name}' compares a picture with its filtered self, and there is no filter",
-            where=detector.where,
-            remedy="add filter: {preset: reconstruction}, or take the detector 'squeezing'",
-        )
+    fitting(name, filter, detector, config, node)
     if config.ranking is not None and config.ranking not in recommenders:
         raise UserError(
             f"the recipe has no recommender '{config.ranking}'",
             where=node.where("ranking"),
             remedy=nearest(config.ranking, recommenders),
         )
-    if config.knowledge == ("evading",) and detector is None:
-        raise UserError(
-            f"'{name}' has no detector that could be evaded",
-            where=node.where("knowledge"),
-            remedy="write knowledge: [oblivious, adaptive], or add a detector",
-        )
     return GuardSpec(name, "guard", config, str(node.origin), filter, detector)
+
+
+def _keys(node: Node) -> None:
+    """Refuse unknown keys, and say where those belong that are another entry's.
+
+    Raises:
+        UserError: the first of them.
+    """
+    known = {*GuardConfig.model_fields, *PARTS, "name"}
+    for key in node.value:
+        if key in ("preset", "type"):
+            raise UserError(
+                f"'{key}' names a training defense, and a filter or detector stands in front of one",
+                where=node.where(key),
+                remedy="list the training defense by itself, and write over: its name here",
+            )
+        if key not in known:
+            _misplaced(FILTER, key, node)
+            _misplaced(DETECTOR, key, node)
+    mapping(node, known)
+
+
+def _misplaced(kind: Kind[P], key: str, node: Node) -> None:
+    """Refuse a setting of the entry's filter or detector that stands beside it.
+
+    Raises:
+        UserError: says where it belongs.
+    """
+    part = node.get(kind.word)
+    if part is None or part.value is None:
+        return
+    entry = open_entry(kind, part, Path())
+    if key in entry.component.config_class.model_fields:
+        raise UserError(
+            f"'{key}' is a setting of the {kind.word}",
+            where=node.where(key),
+            remedy=f"write {kind.word}: {{preset: {entry.name}, {key}: ...}}",
+        )
 
 
 def _part(kind: Kind[P], node: Node | None, folder: Path) -> Spec | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from elliot_advrec.attacks import ATTACKS, Attack
 from elliot_advrec.errors import UserError
-from elliot_advrec.recipe.spec import AttackSpec, ModelSpec, ThreatSpec
+from elliot_advrec.recipe.guards import GuardSpec
+from elliot_advrec.recipe.spec import AttackSpec, ModelSpec, Spec, ThreatSpec
 from elliot_advrec.threats import Threat
 
 
@@ -63,6 +64,32 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
                 remedy="name the threats it serves: threats: [...]",
             )
     return serving
+
+
+def ranks(defense: Spec, models: Sequence[ModelSpec]) -> None:
+    """Refuse a filter that is to learn from a recommender whose scores do not follow pictures.
+
+    Raises:
+        UserError: with the reason.
+    """
+    if not isinstance(defense, GuardSpec) or defense.config.ranking is None:
+        return
+    model = next(one for one in models if one.name == defense.config.ranking)
+    reason = None
+    if not model.uses_images:
+        reason = "it does not use images"
+    elif not model.attacked:
+        reason = "it trains an extractor of its own"
+    elif not model.component.differentiable:
+        reason = "its scores have no gradient"
+    elif not model.component.own_picture:
+        reason = "users who have not taken an item score it without looking at its picture"
+    if reason is not None:
+        raise UserError(
+            f"the filter of '{defense.name}' cannot learn from the ranking of {model.name}: {reason}",
+            where=defense.where,
+            remedy="name a recommender such as VBPR, or take 'ranking' out",
+        )
 
 
 def _unserved(threat: Threat, attack: type[Attack]) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from elliot_advrec.recipe.elliot import Experiment
 from elliot_advrec.recipe.merge import merge, override
 from elliot_advrec.recipe.models import EXTERNAL, read_models
 from elliot_advrec.recipe.node import Node
-from elliot_advrec.recipe.reach import reached, served
+from elliot_advrec.recipe.reach import ranks, reached, served
 from elliot_advrec.recipe.shipped import preset_path, presets, recipe_path
 from elliot_advrec.recipe.spec import ModelSpec
 from elliot_advrec.recipe.text import read
@@ -126,6 +126,8 @@ def _recipe(path: Path, node: Node, overlay: str | None) -> Recipe:
     adversarial = read_adversarial(ours, path.parent, names, gpu=experiment.gpu, overlaid=overlay is not None)
     recipe = Recipe(path, experiment, adversarial, models, overlay)
     seeing(experiment, models, node, plain=recipe.plain)
+    for defense in adversarial.defenses:
+        ranks(defense, models)
     for threat in adversarial.threats:
         reached(threat, models)
         served(threat, adversarial.attacks)

@@ -13,7 +13,9 @@ from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.metrics import METRICS
 from elliot_advrec.recipe.adversarial import NO_DEFENSE
 from elliot_advrec.recipe.elliot import Experiment, Meta
-from elliot_advrec.recipe.kinds import ATTACK, DEFENSE, SOURCE, THREAT, Kind
+from elliot_advrec.recipe.guards import PARTS as GUARDING
+from elliot_advrec.recipe.guards import GuardConfig
+from elliot_advrec.recipe.kinds import ATTACK, DEFENSE, DETECTOR, FILTER, SOURCE, THREAT, Kind
 from elliot_advrec.recipe.models import EXTERNAL, FOLDER
 from elliot_advrec.recipe.run import RunSettings
 from elliot_advrec.recipe.shipped import preset_path, presets
@@ -126,7 +128,7 @@ class _Writer:
         section["properties"] |= {
             "catalog": self._kind(SOURCE, {"size": {"type": "integer", "minimum": 16, "maximum": 1024}}),
             "extractor": self._extractor(),
-            "defenses": _some({"anyOf": [{"const": NO_DEFENSE}, self._kind(DEFENSE, {})]}),
+            "defenses": _some({"anyOf": [{"const": NO_DEFENSE}, self._kind(DEFENSE, {}), *self._guards()]}),
             "threats": _some(self._kind(THREAT, self._threat_keys())),
             "attacks": _some(self._kind(ATTACK, self._attack_keys())),
         }
@@ -138,6 +140,30 @@ class _Writer:
             "attacks": ["catalog", "threats"],
         }
         return section
+
+    def _guards(self) -> list[Schema]:
+        """Entries with a filter or a detector: a preset's name, its settings changed, or all written here."""
+        names = []
+        for name, _ in presets(DEFENSE.folder, self.beside):
+            path = preset_path(DEFENSE.folder, name, self.beside)
+            if path is not None and any(read(path).get(part) is not None for part in GUARDING):
+                names.append(name)
+        settings = self._model(GuardConfig)
+        for key in ("knowledge", "evasion"):
+            settings["properties"][key] |= {"minItems": 1, "uniqueItems": True}
+        settings["properties"] |= {
+            "filter": {"anyOf": [self._kind(FILTER, {}), {"type": "null"}]},
+            "detector": {"anyOf": [self._kind(DETECTOR, {}), {"type": "null"}]},
+            "preset": {"enum": names},
+            "name": _NAME,
+        }
+        settings["anyOf"] = [
+            {"required": ["preset"]},
+            {"required": ["name"], "properties": {"name": {"enum": names}}},
+            *({"required": [part], "properties": {part: {"not": {"type": "null"}}}} for part in GUARDING),
+        ]
+        settings["description"] = "What stands in front of an extractor: a filter, a detector, or both."
+        return [{"enum": names}, settings]
 
     @staticmethod
     def _attack_keys() -> Schema:

@@ -13,7 +13,9 @@ import yaml
 from elliot_advrec import resources
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.defenses import DEFENSES
+from elliot_advrec.detectors import DETECTORS
 from elliot_advrec.errors import UserError
+from elliot_advrec.filters import FILTERS
 from elliot_advrec.recipe import load, presets, recipe_path, recipes, schema
 from elliot_advrec.recipe.shipped import FOLDERS
 
@@ -188,10 +190,15 @@ def test_every_preset_has_a_summary(kind: str) -> None:
 
 
 def test_presets_name_registered_components() -> None:
-    for kind, registry in (("attacks", ATTACKS), ("defenses", DEFENSES)):
+    kinds = {"attacks": ATTACKS, "defenses": DEFENSES, "filters": FILTERS, "detectors": DETECTORS}
+    for kind, registry in kinds.items():
         for name, _ in presets(kind):
             text = yaml.safe_load((resources.folder("configs") / kind / f"{name}.yml").read_text("utf-8"))
-            assert text["type"] in registry.names()
+            if "type" in text:
+                assert text["type"] in registry.names()
+            else:
+                assert kind == "defenses"
+                assert {"filter", "detector"} & set(text)
 
 
 def test_unknown_kinds_and_folders_are_named() -> None:
