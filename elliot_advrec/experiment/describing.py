@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -196,9 +197,19 @@ def _wanted(goal: Threat, needs: Mapping[str, Stage], recommender: Stage | None)
 
 
 def exhibits_stage(
-    seed: int, defense: Spec, embeddings: Stage, catalog: Stage, attacks: list[Stage]
+    seed: int,
+    defense: Spec,
+    embeddings: Stage,
+    catalog: Stage,
+    attacks: list[Stage],
+    besides: Mapping[str, Stage] = types.MappingProxyType({}),
 ) -> Stage:
-    """The pictures of one defense, from all that it was attacked with."""
+    """The pictures of one defense, from all that it was attacked with.
+
+    Args:
+        besides: what stands in front of the extractor (``guard``) and the embeddings of pictures that do not
+            pass it (``unguarded``), where something does.
+    """
     return Stage(
         "exhibits",
         f"pictures of {defense.name}, seed {seed}",
@@ -206,6 +217,7 @@ def exhibits_stage(
         {
             "embeddings": embeddings,
             "catalog": catalog,
+            **besides,
             **{f"attack{number:03d}": attack for number, attack in enumerate(attacks)},
         },
         {"defense": defense.name, "seed": seed},

@@ -106,7 +106,10 @@ class Systems:
                     attacks.append(stage)
                 yield stage
         if attacks:
-            yield exhibits_stage(self.seed, system.defense, system.embeddings, self.catalog, attacks)
+            besides = {}
+            if system.guard is not None and system.below is not None:
+                besides = {"guard": system.guard, "unguarded": system.below.embeddings}
+            yield exhibits_stage(self.seed, system.defense, system.embeddings, self.catalog, attacks, besides)
 
     def _trained(self, defense: Spec) -> System:
         extractor = self.clean

@@ -26,6 +26,7 @@ from elliot_advrec.recipe import Recipe
 from elliot_advrec.recipe.reach import reached
 
 FORMAT = 1
+EXHIBITS = ("examples", "tsne", "shifts", "distances", "suspicion")
 LARGE = ("embedding_8bit",)  # (n, D) per attack, which no row needs
 LIBRARIES = (
     "torch",
@@ -55,7 +56,7 @@ def collect(
     if recipe.overlay is not None:
         notes.append(f"Run with --preset {recipe.overlay}: not the recipe's own settings.")
     notes += [*notices(recipe), *_about_folds(recipe)]
-    exhibits: dict[str, list[Any]] = {"examples": [], "tsne": [], "distances": []}
+    exhibits: dict[str, list[Any]] = {name: [] for name in EXHIBITS}
     arrays: dict[str, np.ndarray] = {}
     for done in finished:
         stage, record = done.stage, done.record

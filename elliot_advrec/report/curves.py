@@ -97,7 +97,7 @@ def _panels(
         base = untouched(pool, where, defense)
 
         def paint(axes: Axes, drawn: list[Curve] = drawn, base: Pooled | None = base) -> None:
-            _paint(axes, drawn, None if base is None else base.value, limits, octaves)
+            paint_rates(axes, drawn, None if base is None else base.value, limits, octaves)
             axes.set_xlabel(xlabel)
             axes.set_ylabel("success rate (%)")
 
@@ -107,7 +107,10 @@ def _panels(
     return tuple(panels)
 
 
-def _paint(axes: Axes, curves: list[Curve], base: float | None, limits: list[float], octaves: bool) -> None:
+def paint_rates(
+    axes: Axes, curves: list[Curve], base: float | None, limits: list[float], octaves: bool = False
+) -> None:
+    """Rates with their bands over eps or steps, and the level of untouched images."""
     if base is not None:
         axes.axhline(100 * base, color=INK, linestyle=":", linewidth=0.9)
     for key, points in curves:

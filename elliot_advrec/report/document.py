@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from elliot_advrec.component import validate
 from elliot_advrec.errors import UserError
+from elliot_advrec.report.exhibits import Exhibits
+from elliot_advrec.report.part import Part
 
 FORMAT = 1
 """Version of the results format this package reads; a file without ``format`` is of version 1."""
-
-
-class Part(BaseModel):
-    """Read leniently: a key that a later release adds does no harm, a missing or mistyped one does."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
 class Row(Part):
@@ -30,7 +26,10 @@ class Row(Part):
     threat: str | None = None
     """Name of the threat."""
     attack: str | None = None
-    """Name of the attack, null for untouched images."""
+    """Name of the attack, with what the attacker knows behind it; null for untouched images."""
+    knowledge: str | None = None
+    """What the attacker knows of what stands in front of the extractor: ``oblivious``, ``adaptive`` or
+    ``evading``, null where nothing does."""
     norm: str | None = None
     """``linf`` or ``l2``."""
     eps: float | None = None
@@ -92,113 +91,6 @@ class Search(Part):
     """Which of them won, counted from 0."""
 
 
-class Neighbour(Part):
-    """One entry of a neighbour list."""
-
-    item: str
-    """Item id."""
-    similarity: float
-    """Cosine similarity to the target."""
-    image: str
-    """Name of its (H,W,3) uint8 array."""
-    is_attacked: bool = False
-    """Whether it is the attacked item."""
-
-
-class Example(Part):
-    """One attacked pair with its pictures."""
-
-    defense: str | None = None
-    """Name of the defense."""
-    threat: str | None = None
-    """Name of the threat."""
-    recommender: str | None = None
-    """Name of the recommender, where the threat aims at one."""
-    attack: str
-    """Name of the attack."""
-    norm: str | None = None
-    """``linf`` or ``l2``."""
-    eps: float | None = None
-    """Budget in units of [0,1] pixels."""
-    steps: int | None = None
-    """Steps of the attack."""
-    seed: int | None = None
-    """Seed of the run."""
-    attack_item: str
-    """Id of the item whose image is changed."""
-    target_item: str
-    """Id of the item in whose list it is to appear."""
-    rank_before: int | None = None
-    """Rank of the untouched item in the target's list."""
-    rank_after: int | None = None
-    """Rank of the attacked item."""
-    cosine_before: float | None = None
-    """Cosine similarity of the pair before the attack."""
-    cosine_after: float | None = None
-    """Cosine similarity of the pair after the attack."""
-    original: str
-    """Name of the (H,W,3) uint8 array."""
-    perturbed: str
-    """Name of the (H,W,3) uint8 array."""
-    target: str
-    """Name of the (H,W,3) uint8 array."""
-    neighbours_before: tuple[Neighbour, ...] = ()
-    """The target's list over the clean catalog, best first."""
-    neighbours_after: tuple[Neighbour, ...] = ()
-    """The target's list over the catalog with the attacked image."""
-
-
-class Projection(Part):
-    """A t-SNE projection of embeddings."""
-
-    defense: str | None = None
-    """Name of the defense."""
-    seed: int | None = None
-    """Seed of the run."""
-    points: str
-    """Name of the (M,2) array."""
-    labels: str
-    """Name of the (M,) integer array; -1 is unlabelled."""
-    categories: tuple[str, ...] = ()
-    """Names of the labels."""
-
-
-class Distances(Part):
-    """Cosine distances of the pairs of one cell before and after its attack."""
-
-    defense: str | None = None
-    """Name of the defense."""
-    threat: str | None = None
-    """Name of the threat."""
-    recommender: str | None = None
-    """Name of the recommender, where the threat aims at one."""
-    attack: str
-    """Name of the attack."""
-    norm: str | None = None
-    """``linf`` or ``l2``."""
-    eps: float | None = None
-    """Budget in units of [0,1] pixels."""
-    steps: int | None = None
-    """Steps of the attack."""
-    seed: int | None = None
-    """Seed of the run."""
-    before: str
-    """Name of the (n,) array."""
-    after: str
-    """Name of the (n,) array."""
-
-
-class Exhibits(Part):
-    """Index of the arrays in exhibits.npz."""
-
-    examples: tuple[Example, ...] = ()
-    """Attacked pairs with pictures."""
-    tsne: tuple[Projection, ...] = ()
-    """Projections of embeddings."""
-    distances: tuple[Distances, ...] = ()
-    """Distances before and after attacks."""
-
-
 class Check(Part):
     """Something that a run looked at to see whether its own numbers are possible."""
 
@@ -221,7 +113,7 @@ class Document(Part):
     """What the experiment is called."""
     recipe: dict[str, Any]
     """The recipe with every default filled in."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     """Versions of what ran."""
     device: str = ""
     """The machine's accelerator, or ``cpu``."""

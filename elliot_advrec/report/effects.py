@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from elliot_advrec.report.cost import MEASURED_ELSEWHERE
+from elliot_advrec.report.detection import METRICS as DETECTION
 from elliot_advrec.report.entries import mean
+from elliot_advrec.report.guarded import SUCCESS
 from elliot_advrec.report.labels import EPS, attack_name, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import P_VALUE, Pool
 from elliot_advrec.report.ranking import list_metrics
-from elliot_advrec.report.success import CLEAN, RATE, ROUNDED
+from elliot_advrec.report.success import CLEAN, ROUNDED
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
-_SHOWN_ELSEWHERE = {RATE, ROUNDED, CLEAN, P_VALUE, *MEASURED_ELSEWHERE}
+_SHOWN_ELSEWHERE = {*SUCCESS.all, ROUNDED, CLEAN, P_VALUE, *DETECTION, *MEASURED_ELSEWHERE}
 
 
 def effect_tables(pool: Pool) -> list[Table]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from elliot_advrec.report.accuracy import ADVERSARIAL
+from elliot_advrec.report.budgets import largest_common
+from elliot_advrec.report.compared import by
 from elliot_advrec.report.entries import EMPTY, mean, percent
-from elliot_advrec.report.labels import EPS, attack_name, budget, name_of, undefended_first
-from elliot_advrec.report.pooling import Pool, Pooled
+from elliot_advrec.report.guarded import OBLIVIOUS, SUCCESS
+from elliot_advrec.report.labels import EPS, budget, name_of, undefended_first
+from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import MAIN, cutoffs
 from elliot_advrec.report.success import RATE, Rule, headline_rules, rule_name
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
@@ -37,12 +40,10 @@ def glance_table(pool: Pool) -> Table | None:
         if threat in rules:
             rank_min, length = rules[threat]
             where = {"threat": threat, "rank_min": rank_min, "k": length}
-        eps, norm = _largest_common(pool, defenses, where)
+        eps, norm = largest_common(pool, defenses, {**where, "metric": RATE})
         sizes.append(eps)
         rows = []
         for defense in defenses:
-            worst = _worst(pool, defense, where, eps, norm)
-            name = EMPTY if worst is None else Entry(attack_name(worst.key.attack, worst.key.steps))
             clean = pool.one(metric="accuracy", defense=defense, attack=None)
             robust = min(
                 pool.select(metric=ADVERSARIAL, defense=defense), key=lambda c: c.value, default=None
@@ -52,7 +53,8 @@ def glance_table(pool: Pool) -> Table | None:
                 for m in MAIN
             ]
             once = [percent(clean), percent(robust), *lists] if not number else [EMPTY] * 4
-            rows.append((Entry(name_of(defense)), percent(worst), name, *once))
+            worst = _worst(pool, defense, {**where, "eps": eps, "norm": norm})
+            rows.append((Entry(name_of(defense)), *worst, *once))
         said = [name_of(threat), rule_name(rules.get(threat, (None, None)))]
         said += [] if eps is None else [f"{EPS} {budget(eps)}"]
         blocks.append(Block(", ".join(filter(None, said)) if len(rules) > 1 else "", tuple(rows)))
@@ -75,24 +77,16 @@ def _note(rules: Mapping[str | None, Rule]) -> str:
     return f"Success: the attacked item reaches rank {ranks.pop()} or better in its target's list."
 
 
-def _largest_common(
-    pool: Pool, defenses: list[str | None], where: Mapping[str, object]
-) -> tuple[float | None, str | None]:
-    """The largest eps at which every defense was attacked: only there do worst cases compare."""
-    attacked = [
-        {(c.key.norm or "", c.key.eps) for c in pool.select(metric=RATE, defense=d, **where) if c.key.eps}
-        for d in defenses
-    ]
-    common = set.intersection(*(sizes for sizes in attacked if sizes)) if any(attacked) else set()
-    # At eps 1 there is no bound: baselines that show another picture stand there.
-    bounded = {size for size in common if (size[1] or 0) < 1} or common
-    linf = {size for size in bounded if size[0] != "l2"} or bounded
-    best = max(linf, key=lambda size: size[1] or 0, default=None)
-    return (None, None) if best is None else (best[1], best[0] or None)
+def _worst(pool: Pool, defense: str | None, where: Mapping[str, object]) -> tuple[Entry, Entry]:
+    """Rate and name of the strongest attack.
 
-
-def _worst(
-    pool: Pool, defense: str | None, where: Mapping[str, object], eps: float | None, norm: str | None
-) -> Pooled | None:
-    found = pool.select(metric=RATE, defense=defense, eps=eps, norm=norm, **where) if eps is not None else []
-    return max(found, key=lambda cell: cell.value, default=None)
+    Of a filter or a detector it is the strongest by anyone, with as many tries as there are; those alone who
+    do not know of it say nothing of its worst case.
+    """
+    found = pool.select(metric=SUCCESS.all, defense=defense, **where) if where["eps"] is not None else []
+    worst = SUCCESS.worst(found)
+    if worst is None:
+        return EMPTY, EMPTY
+    if {cell.key.knowledge for cell in found} == {OBLIVIOUS}:
+        return EMPTY, Entry("oblivious ones only")
+    return percent(worst), Entry(by(worst))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 _KNOWN = {
@@ -11,6 +12,7 @@ _KNOWN = {
     "item_to_item": "item to item",
 }  # fmt: skip
 _SINGLE_STEP = {"fgsm"}
+_KNOWLEDGE = re.compile(r" \((oblivious|adaptive|evading)\)$")
 MINUS, DASH, TIMES, EPS, ARROW, PLUS_MINUS = "−", "–", "×", "ε", "→", "±"
 
 
@@ -24,11 +26,18 @@ def name_of(name: str | None) -> str:
     return DASH if name is None else _KNOWN.get(name, plain(name))
 
 
+def bare(attack: str) -> str:
+    """The attack's own name, without what its attacker knows: ``pgd`` of ``pgd (adaptive)``."""
+    return _KNOWLEDGE.sub("", attack)
+
+
 def attack_name(attack: str | None, steps: int | None) -> str:
-    """``PGD-64``; a single-step attack and untouched images carry no number."""
+    """``PGD-64``, ``PGD-64 (adaptive)``; a single-step attack and untouched images carry no number."""
     if attack is None:
         return "untouched"
-    return name_of(attack) if steps is None or attack in _SINGLE_STEP else f"{name_of(attack)}-{steps}"
+    name = bare(attack)
+    known = attack.removeprefix(name)
+    return (name_of(name) if steps is None or name in _SINGLE_STEP else f"{name_of(name)}-{steps}") + known
 
 
 def budget(eps: float | None) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from elliot_advrec.report.document import Document, Example, Neighbour
+from elliot_advrec.report.document import Document
+from elliot_advrec.report.exhibits import Example, Neighbour
 from elliot_advrec.report.labels import ARROW, attack_at, count, name_of, number, plain
 from elliot_advrec.report.scatters import absent
 

@@ -14,7 +14,12 @@ RATES = frozenset(
     {
         "success_rate",
         "success_rate_8bit",
+        "success_rate_resubmitted",
         "success_rate_clean",
+        "detection_accuracy",
+        "detection_tpr_at_1_fpr",
+        "flagged",
+        "flagged_clean",
         "accuracy",
         "top5_accuracy",
         "adversarial_accuracy",
@@ -32,6 +37,7 @@ class Key(NamedTuple):
     defense: str | None
     threat: str | None
     attack: str | None
+    knowledge: str | None
     norm: str | None
     eps: float | None
     steps: int | None
@@ -71,10 +77,22 @@ class Pool:
         for row in rows:
             if row.value is not None:
                 groups.setdefault(Key(*(getattr(row, field) for field in Key._fields)), []).append(row)
-        self._cells = [_pool(key, group) for key, group in groups.items()]
+        self._keep([_pool(key, group) for key, group in groups.items()])
+
+    def _keep(self, cells: list[Pooled]) -> None:
+        self._cells = cells
         self._by_metric: dict[str, list[Pooled]] = {}
-        for cell in self._cells:
+        for cell in cells:
             self._by_metric.setdefault(cell.key.metric, []).append(cell)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def only(self, **where: Any) -> Pool:
+        """A pool of those cells alone that ``select`` gives."""
+        found = Pool(())
+        found._keep(self.select(**where))
+        return found
 
     def select(self, **where: Any) -> list[Pooled]:
         """Cells whose key has these values; a list or set stands for any of its members."""

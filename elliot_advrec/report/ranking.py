@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elliot_advrec.report.entries import EMPTY, mean
-from elliot_advrec.report.labels import attack_at, name_of, signed, undefended_first
+from elliot_advrec.report.labels import attack_at, bare, name_of, signed, undefended_first
 from elliot_advrec.report.pooling import Pool, Pooled
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
@@ -70,6 +70,12 @@ def _several(pool: Pool) -> bool:
     return len([threat for threat in pool.distinct("threat", metric=list_metrics(pool)) if threat]) > 1
 
 
+def _without(condition: Condition) -> Condition:
+    """The attack as it is run where nobody has anything to know."""
+    threat, attack, *rest = condition
+    return threat, None if attack is None else bare(attack), *rest  # type: ignore[return-value]
+
+
 def _get(pool: Pool, condition: Condition, **where: object) -> Pooled | None:
     threat, attack, steps, eps, norm = condition
     return pool.one(threat=threat, attack=attack, steps=steps, eps=eps, norm=norm, **where)
@@ -95,7 +101,7 @@ def _comparison(pool: Pool, k: int) -> Table | None:
                 for metric in metrics:
                     here = _get(pool, condition, metric=metric, defense=defense, **scope)
                     clean = pool.one(metric=metric, defense=defense, attack=None, **scope)
-                    undefended = _get(pool, condition, metric=metric, defense="none", **scope)
+                    undefended = _get(pool, _without(condition), metric=metric, defense="none", **scope)
                     against_none = EMPTY if defense == "none" else _difference(here, undefended)
                     entries += [mean(here), _difference(here, clean), against_none]
                 rows.append(tuple(entries))

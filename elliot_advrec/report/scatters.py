@@ -9,11 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import linregress
 
-from elliot_advrec.report.document import Distances, Document, Projection
+from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import INK, MARKERS, PALETTE, Key, Panel, Plot, draw, look, marker_of
+from elliot_advrec.report.exhibits import Distances, Projection
 from elliot_advrec.report.labels import attack_at, count, name_of, number, plain
 
 _VECTOR_POINTS = 1500
+_SPARSE = 150
+"""Points of a map up to which they are drawn large."""
 _CATEGORIES = 2 * len(PALETTE)
 Arrays = Mapping[str, np.ndarray]
 
@@ -47,7 +50,7 @@ def tsne_plot(document: Document, arrays: Arrays) -> tuple[Plot | None, list[str
         Panel(
             name_of(p.defense) + (f", seed {p.seed}" if seeds else ""),
             draw(
-                lambda axes, p=p: _cloud(axes, p, arrays, keys),  # type: ignore[misc]
+                lambda axes, p=p: cloud(axes, arrays[p.points], _names(p, arrays), keys),  # type: ignore[misc]
                 f"t-SNE of embeddings, {name_of(p.defense)}",
                 salt=("tsne", p.defense, p.seed),
                 size=(3.3, 3.1),
@@ -74,10 +77,14 @@ def _category(projection: Projection, label: int) -> str | None:
     return projection.categories[label] if 0 <= label < len(projection.categories) else None
 
 
-def _cloud(axes: Axes, projection: Projection, arrays: Arrays, keys: dict[str, Key]) -> None:
-    points, labels = arrays[projection.points], arrays[projection.labels]
+def _names(projection: Projection, arrays: Arrays) -> np.ndarray:
+    named = [_category(projection, int(label)) or "" for label in arrays[projection.labels]]
+    return np.array(named, dtype=object)
+
+
+def cloud(axes: Axes, points: np.ndarray, names: np.ndarray, keys: Mapping[str, Key]) -> None:
+    """(M, 2) points by group: those whose name (M,) has a key in its colour, the others grey."""
     many = len(points) > _VECTOR_POINTS
-    names = np.array([_category(projection, int(label)) or "" for label in labels], dtype=object)
     groups = [(None, ~np.isin(names.astype(str), [str(name) for name in keys]))]
     groups += [(key, names == name) for name, key in keys.items()]  # type: ignore[misc]
     for key, chosen in groups:
@@ -86,7 +93,7 @@ def _cloud(axes: Axes, projection: Projection, arrays: Arrays, keys: dict[str, K
         axes.scatter(
             points[chosen, 0],
             points[chosen, 1],
-            s=9 if not many else 5,
+            s=5 if many else 9 if len(points) > _SPARSE else 16,
             c=plain_colour if many or key is None else look(key.index)["color"],
             marker=MARKERS[marker_of(key.index)] if key else "o",
             alpha=0.8,

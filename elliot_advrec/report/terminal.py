@@ -38,7 +38,9 @@ def terminal(results: Mapping[str, Any]) -> Group:
     for section in table_sections(document, pool):
         if section.anchor in _PAGE_ONLY:
             continue
-        parts += [_shown(one, sums=section.anchor == "cost") for one in section.tables]
+        shown = section.tables if section.brief is None else section.brief
+        parts += [_shown(one, sums=section.anchor == "cost") for one in shown]
+        parts += [Padding(Text(section.lead, style="dim"), (0, 0, 1, 0))] if shown and section.lead else []
         parts += [Text(f"{section.title}: {reason}", style="dim") for reason in section.missing]
     return Group(*parts)
 

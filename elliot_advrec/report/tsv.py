@@ -7,7 +7,7 @@ from pathlib import Path
 
 from elliot_advrec.files import atomic
 from elliot_advrec.report.document import Document, Row
-from elliot_advrec.report.labels import budget
+from elliot_advrec.report.labels import bare, budget
 from elliot_advrec.report.pooling import Key, Pool
 from elliot_advrec.report.ranking import cutoffs, list_metrics
 
@@ -49,14 +49,16 @@ def write_tsvs(folder: Path, document: Document, pool: Pool) -> list[Path]:
 def model_name(key: Key) -> str:
     """``ContentKNN+at+pgd-64 eps=0.05``; an undefended or unattacked system has the shorter name.
 
-    Threats other than item-to-item stand before the attack.
+    Threats other than item-to-item stand before the attack, and what the attacker knows of a filter or a
+    detector after it: ``ContentKNN+jpeg+pgd-64 (adaptive) eps=0.05``.
     """
     name = key.recommender or "extractor"
     if key.defense not in (None, "none"):
         name += f"+{key.defense}"
     if key.attack is not None:
         name += "" if key.threat in (None, "item_to_item") else f"+{key.threat}"
-        name += f"+{key.attack}" + (f"-{key.steps}" if key.steps is not None else "")
+        own = bare(key.attack)
+        name += f"+{own}" + (f"-{key.steps}" if key.steps is not None else "") + key.attack.removeprefix(own)
         name += f" eps={budget(key.eps)}" if key.eps is not None else ""
         name += f" {key.norm}" if key.norm not in (None, "linf") else ""
     return name

@@ -20,6 +20,7 @@ def row(metric: str, value: float | None, **rest: Any) -> dict[str, Any]:
         "defense",
         "threat",
         "attack",
+        "knowledge",
         "eps",
         "norm",
         "steps",
