@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -58,6 +59,31 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None and temporary.exists():
             temporary.unlink()
+
+
+@contextmanager
+def held(folder: Path, name: str, taken: str) -> Iterator[None]:
+    """Only one process at a time works in ``folder``; errors of the system in the block become sentences.
+
+    Args:
+        folder: made if need be.
+        name: of the lock file in it.
+        taken: what to say where another process is at work.
+
+    Raises:
+        UserError: another process is, or the disk is full or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("w") as lock:
+            try:
+                # Released by the kernel even after kill -9.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(taken, where=str(folder), remedy="name another --output") from None
+            yield
+    except OSError as error:
+        raise disk_error(error, folder) from error
 
 
 def write_json(path: Path, value: Any) -> None:

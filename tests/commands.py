@@ -68,7 +68,20 @@ class Fill:
     left: int
 
 
-Fault = Kill | Fill
+@dataclass(frozen=True)
+class KillScan:
+    """`elliot guard scan` ends by SIGKILL.
+
+    Attributes:
+        after: how many batches are written into its journal first.
+        torn: whether it dies in the middle of a line of the journal.
+    """
+
+    after: int
+    torn: bool = False
+
+
+Fault = Kill | Fill | KillScan
 
 
 def start(arguments: Sequence[object], log: Path, fault: Fault | None = None) -> BaseProcess:
@@ -95,6 +108,8 @@ def _child(arguments: list[str], log: str, fault: Fault | None) -> None:
         _kill(fault)
     if isinstance(fault, Fill):
         _fill(fault)
+    if isinstance(fault, KillScan):
+        _kill_scan(fault)
     sys.argv = ["elliot", *arguments]
     sys.exit(call())
 
@@ -123,6 +138,24 @@ def _kill(fault: Kill) -> None:
         return _die()
 
     runner.WORK[fault.kind] = dying
+
+
+def _kill_scan(fault: KillScan) -> None:
+    from elliot_advrec.guards.journal import Journal
+
+    write, left = Journal._write, fault.after + 1  # the first line is the key
+
+    def dying(self: Journal, line: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            if fault.torn:
+                self._stream.write(line[: len(line) // 2])
+                self._stream.flush()
+            _die()
+        write(self, line)
+
+    Journal._write = dying  # type: ignore[method-assign]
 
 
 def _fill(fault: Fill) -> None:

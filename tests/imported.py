@@ -6,5 +6,6 @@ import timm  # noqa: F401
 import torch  # noqa: F401
 
 import elliot_advrec.cli
+import elliot_advrec.guards.scanning
 import elliot_advrec.hosts.embedded
 import elliot_advrec.recipe  # noqa: F401

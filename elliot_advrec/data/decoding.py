@@ -1,15 +1,11 @@
-"""Decoding many pictures, in this process or in several, with a bounded number on the way.
+"""Decoding a batch of pictures, and the account of all that were decoded.
 
 Kept free of torch: worker processes import this module, and should start fast.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +13,6 @@ import numpy as np
 from elliot_advrec.data.catalog import BadImage, Picture, Skipped
 from elliot_advrec.data.duplicates import signature
 from elliot_advrec.errors import UserError
-
-CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -93,46 +87,6 @@ class Decoded:
             where=first.path,
             remedy="mend or remove these files",
         )
-
-
-def decode_all(
-    pictures: Sequence[Picture], size: int, *, workers: int = 0, hashed: bool = False
-) -> Iterator[Batch]:
-    """All ``pictures`` in order, in batches of at most 32.
-
-    Args:
-        pictures: N readers.
-        size: side in pixels.
-        workers: processes; 0 works in this one. At most two batches a worker are on the way at a time.
-        hashed: also give the signatures that near-duplicates are found by.
-
-    Raises:
-        UserError: a worker process died.
-    """
-    starts = range(0, len(pictures), CHUNK)
-    if workers <= 0 or len(starts) < 2:
-        for start in starts:
-            yield decode_batch(pictures[start : start + CHUNK], start, size, hashed)
-        return
-    # Fresh processes: a fork of one that runs threads (torch, faiss) can hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(starts)), mp_context=context)
-    waiting: deque[Future[Batch]] = deque()
-    try:
-        for start in starts:
-            waiting.append(pool.submit(decode_batch, pictures[start : start + CHUNK], start, size, hashed))
-            if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a process that decodes pictures died (out of memory, or a script without "
-            "an 'if __name__ == \"__main__\"' guard)",
-            remedy="use fewer workers, or workers: 0",
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def decode_batch(pictures: Sequence[Picture], start: int, size: int, hashed: bool) -> Batch:

@@ -83,8 +83,7 @@ def decode_image(image: Image.Image, name: str, size: int) -> np.ndarray:
     grey level there.
     """
     with _complaints(name):
-        _check_size(image.size, name)
-        return _square(image.copy(), name, size, None)
+        return _square(image, name, size, None, reduce=False)
 
 
 @contextmanager
@@ -137,12 +136,14 @@ def _check_size(size: tuple[int, int], path: str | Path) -> None:
         raise BadImage(path, f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE}")
 
 
-def _square(image: Image.Image, path: str | Path, size: int, box: Box | None) -> np.ndarray:
+def _square(
+    image: Image.Image, path: str | Path, size: int, box: Box | None, *, reduce: bool = True
+) -> np.ndarray:
     _check_size(image.size, path)
     width, height = image.size
     shown = min(width, height) if box is None else max(1.0, min(box[2] - box[0], box[3] - box[1]))
     shrink = 4 * size / shown
-    if shrink < 1:
+    if shrink < 1 and reduce:
         # A JPEG decoder can leave out detail for free, but does so by plain averages: from four times the
         # size the result is the same to a grey level, from twice the size it is three off.
         image.draft(None, (round(width * shrink), round(height * shrink)))

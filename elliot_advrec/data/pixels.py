@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from elliot_advrec.data.catalog import Catalog, Skipped
-from elliot_advrec.data.decoding import Decoded, decode_all
+from elliot_advrec.data.decoding import Decoded
+from elliot_advrec.data.decoding_workers import decode_all
 from elliot_advrec.data.duplicates import find_duplicates
 from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError

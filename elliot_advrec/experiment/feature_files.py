@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import shutil
 from abc import ABC, abstractmethod
@@ -15,7 +14,7 @@ import numpy as np
 
 from elliot_advrec.data.features.elliot_folder import ITEMS
 from elliot_advrec.errors import UserError
-from elliot_advrec.files import disk_error
+from elliot_advrec.files import held
 
 NAME = "features"
 
@@ -69,18 +68,8 @@ class Target(ABC):
         Raises:
             UserError: another does, or the disk is full or cannot be written.
         """
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-            with (self.output / f".{NAME}.lock").open("w") as lock:
-                try:
-                    # Released by the kernel even after kill -9.
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    what, remedy = "another extraction writes here", "name another --output"
-                    raise UserError(what, where=str(self.output), remedy=remedy) from None
-                yield
-        except OSError as error:
-            raise disk_error(error, self.output) from error
+        with held(self.output, f".{NAME}.lock", "another extraction writes here"):
+            yield
 
 
 class MatrixTarget(Target):

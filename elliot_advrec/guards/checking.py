@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elliot_advrec.data.images import BadImage
 from elliot_advrec.detectors import Detector
-from elliot_advrec.guards.verdicts import Asked, Verdict, as_floats, as_images, decoded, verdict
+from elliot_advrec.guards.verdicts import Asked, Verdict, as_floats, as_images, decoded
 
 BATCH = 32
 """Pictures that are looked at together."""
@@ -61,8 +61,8 @@ def _judged(guard: Judge, read: list[tuple[str, np.ndarray | BadImage]], cleaned
     found = []
     for name, shown in read:
         if isinstance(shown, BadImage):
-            found.append(Verdict(name, None, threshold, False, shown.reason))
+            found.append(Verdict(name, None, threshold, shown.reason))
         else:
             _, score, image = next(parts)
-            found.append(verdict(name, score, threshold, image))
+            found.append(Verdict(name, score, threshold, cleaned=image))
     return found

@@ -59,6 +59,8 @@ class Guard:
             raise ValueError("a guard needs a filter or a detector")
         self.filter, self.detector, self.image_size, self.seed = filter, detector, image_size, seed
         self.about = dict(about or {})
+        self.digest: str | None = None
+        """SHA-256 of all that decides a verdict, once the guard was saved or loaded."""
         if extractor is not None:
             self.about.setdefault("extractor", extractor.digest())
         looks = detector is not None and "embed" in detector.needs
@@ -144,6 +146,7 @@ class Guard:
         if self.detector is None:
             raise ValueError("this guard has no detector")
         if self.detector.config.threshold is None:
+            self.digest = None  # the folder that it was saved to says another one
             scores = [self.score(pixels, names).cpu() for pixels, names in batches]
             self.detector.calibrate(torch.cat(scores) if scores else torch.empty(0))
         return self.detector.threshold
@@ -195,7 +198,8 @@ class Guard:
         Raises:
             UserError: no threshold yet, a part that no registry knows, or a folder that cannot be written.
         """
-        return saving.save(self, Path(folder))
+        self.digest = saving.save(self, Path(folder))
+        return self.digest
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Guard:
@@ -213,6 +217,7 @@ class Guard:
             )
         except ValueError as error:
             raise UserError(str(error), where=str(path), remedy=AGAIN) from None
+        found.digest = record.digest
         return found.to(device)
 
     def _placed(self, pixels: Tensor, names: Sequence[str]) -> Tensor:

@@ -26,25 +26,26 @@ class Verdict:
 
     Args:
         name: what the picture is called.
-        score: the detector's; higher for more suspicious ones. None without a detector, or with an error.
+        score: the detector's; higher for more suspicious ones. None where there is no detector, or the
+            picture could not be judged.
         threshold: scores above it are flagged; None without a detector.
-        flagged: whether the score is above the threshold.
-        error: why the picture could not be judged, one phrase; it is then not flagged.
+        error: why the picture could not be judged (or its cleaned form not be written), one phrase.
         cleaned: the filtered picture, 8-bit RGB at the guard's size, where it was asked for.
+
+    Attributes:
+        flagged: whether the score is above the threshold.
     """
 
     name: str
     score: float | None
     threshold: float | None
-    flagged: bool
     error: str | None = None
     cleaned: Image.Image | None = field(default=None, repr=False, compare=False)
+    flagged: bool = field(init=False)
 
-
-def verdict(name: str, score: float | None, threshold: float | None, cleaned: Image.Image | None) -> Verdict:
-    """Of a picture that could be judged."""
-    flagged = score is not None and threshold is not None and score > threshold
-    return Verdict(name, score, threshold, flagged, cleaned=cleaned)
+    def __post_init__(self) -> None:
+        both = self.score is not None and self.threshold is not None
+        object.__setattr__(self, "flagged", both and self.score > self.threshold)  # type: ignore[operator]
 
 
 def decoded(asked: Asked, name: str | None, size: int) -> tuple[str, np.ndarray | BadImage]:

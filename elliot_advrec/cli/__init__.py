@@ -13,6 +13,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from elliot_advrec.cli import data, guard
+from elliot_advrec.cli.options import (
+    Device,
+    Host,
+    Output,
+    Overlay,
+    Quiet,
+    RecipePath,
+    Seed,
+    Sets,
+    StoreAt,
+    overrides,
+)
 from elliot_advrec.errors import UserError
 from elliot_advrec.progress import SILENT, Progress
 
@@ -23,52 +36,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Data sets to try recipes on.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-
-RecipePath = Annotated[
-    Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file, or the name of a shipped one.")
-]
-Sets = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads this annotation at run time
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. adversarial.seeds=[1,2]."),
-]
-Overlay = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option("--preset", metavar="NAME", help="Lay an overlay over the recipe, e.g. small."),
-]
-Output = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(
-        "--output", "-o", metavar="DIR", help="Where results go; absent: results/ and the recipe's name."
-    ),
-]
-StoreAt = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(
-        "--store", metavar="DIR", help="Where finished stages are kept; absent: store/ in the output."
-    ),
-]
-Device = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N."),
-]
-Host = Annotated[
-    str,
-    typer.Option(
-        "--host",
-        metavar="H",
-        help="Who runs it: elliot, embedded, or auto: Elliot where it is there and can take RECIPE.",
-    ),
-]
-Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
+app.add_typer(data.app, name="data")
+app.add_typer(guard.app, name="guard")
 
 WIDE = 140  # columns of tables in files and pipes
 STOPPED = 130  # exit code after Ctrl-C
-
-
-def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
-    return [*(sets or []), *([] if seed is None else [f"adversarial.seeds=[{seed}]"])]
 
 
 def _console() -> Console:
@@ -88,7 +60,7 @@ def run(
     seed: Seed = None,
     store: StoreAt = None,
     host: Host = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
     from elliot_advrec import report
@@ -96,7 +68,7 @@ def run(
     from elliot_advrec.hosts import dispatch
     from elliot_advrec.recipe import load
 
-    loaded = load(recipe, _overrides(sets, seed), preset)
+    loaded = load(recipe, overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
     quiet = quiet or not loaded.experiment.verbose
     progress: Progress = SILENT if quiet else ConsoleProgress()
@@ -125,7 +97,7 @@ def check(
     from elliot_advrec.hosts.finding import choose
     from elliot_advrec.recipe import load
 
-    loaded = load(recipe, _overrides(sets, seed), preset)
+    loaded = load(recipe, overrides(sets, seed), preset)
     if resolved:
         typer.echo(json.dumps(loaded.resolved(), indent=1, ensure_ascii=False))
         return
@@ -198,65 +170,6 @@ def make_report(
         typer.echo(str(path))
 
 
-@data_app.command()
-def standin(
-    layout: Annotated[str, typer.Argument(help="deepfashion or amazon")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty or not there yet.")],
-    items: Annotated[int, typer.Option(min=20, help="How many pictures to draw.")] = 600,
-    seed: Annotated[int, typer.Option(help="Which pictures.")] = 1,
-) -> None:
-    """Write a small drawn data set in exactly the layout of a real one."""
-    from elliot_advrec.data.standin import write_deepfashion
-    from elliot_advrec.data.standin_amazon import write_amazon
-    from elliot_advrec.errors import nearest
-
-    layouts = {"deepfashion": write_deepfashion, "amazon": write_amazon}
-    if layout not in layouts:
-        raise UserError(f"no stand-in for '{layout}'", remedy=nearest(layout, layouts))
-    layouts[layout](folder, items=items, seed=seed)
-    typer.echo(str(folder))
-
-
-@data_app.command()
-def extract(
-    recipe: RecipePath,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the features go.")],
-    defense: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--defense", metavar="NAME", help="A defense of the recipe; absent: its first."),
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--format", metavar="F", help="npy: one matrix. elliot: one .npy an item.")
-    ] = "npy",
-    sets: Sets = None,
-    preset: Overlay = None,
-    device: Device = None,
-    seed: Seed = None,
-    store: StoreAt = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-) -> None:
-    """Write the features of all items of RECIPE with a manifest; killed, it goes on where it was."""
-    from elliot_advrec.console import ConsoleProgress
-    from elliot_advrec.errors import nearest
-    from elliot_advrec.experiment import Store, Workspace, resolve_device
-    from elliot_advrec.experiment.extracting import FORMS, extract
-    from elliot_advrec.hosts import embedded
-    from elliot_advrec.recipe import load
-
-    if form not in FORMS:
-        raise UserError(f"unknown format '{form}'", remedy=nearest(form, FORMS))
-    loaded = load(recipe, _overrides(sets, seed), preset)
-    target = resolve_device(device or loaded.adversarial.device)
-    embedded.repeatable()
-    embedded.check_writable(output)
-    kept = Store(embedded.store_folder(loaded, output, store))
-    workspace = Workspace(kept, target, loaded.adversarial.workers)
-    progress: Progress = SILENT if quiet else ConsoleProgress()
-    written = extract(loaded, workspace, output, defense=defense, form=form, progress=progress)
-    if not quiet:
-        typer.echo(str(written))
-
-
 def main() -> None:
     """Entry point: an error a person can mend is one sentence and exit code 2, never a traceback."""
     logging.captureWarnings(True)
@@ -277,7 +190,3 @@ def main() -> None:
 def _stopped() -> None:
     typer.echo("stopped; run the same command again to go on from here", err=True)
     sys.exit(STOPPED)
-
-
-if __name__ == "__main__":
-    main()

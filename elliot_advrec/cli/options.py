@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+RecipePath = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file, or the name of a shipped one.")
+]
+Sets = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads this annotation at run time
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. adversarial.seeds=[1,2]."),
+]
+Overlay = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--preset", metavar="NAME", help="Lay an overlay over the recipe, e.g. small."),
+]
+Output = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Where results go; absent: results/ and the recipe's name."
+    ),
+]
+StoreAt = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--store", metavar="DIR", help="Where finished stages are kept; absent: store/ in the output."
+    ),
+]
+Device = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N."),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="H",
+        help="Who runs it: elliot, embedded, or auto: Elliot where it is there and can take RECIPE.",
+    ),
+]
+Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def overrides(sets: list[str] | None, seed: int | None) -> list[str]:
+    """``--set`` and ``--seed`` as overrides of a recipe."""
+    return [*(sets or []), *([] if seed is None else [f"adversarial.seeds=[{seed}]"])]
