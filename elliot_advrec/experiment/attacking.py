@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from elliot_advrec.attacks import Attack, Budget
-from elliot_advrec.attacks.detection import RepeatedQueries
-from elliot_advrec.data.pixels import PixelFile
-from elliot_advrec.experiment.handing_in import Shop
+from elliot_advrec.experiment.bench import RESUBMITTED, Batch, Bench, attack_batch, handed_in, items
 from elliot_advrec.experiment.knowing import Known
 from elliot_advrec.experiment.stages import Outcome, Stage
-from elliot_advrec.experiment.staging import blamed, rows_of, scene, targets_of
+from elliot_advrec.experiment.staging import blamed, rows_of, targets_of
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import write_arrays
-from elliot_advrec.metrics import perceptual
-from elliot_advrec.metrics.lpips import lpips
 from elliot_advrec.progress import Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import Scene, Targets, Threat
@@ -29,16 +21,12 @@ from elliot_advrec.threats import Scene, Targets, Threat
 SHOWN = 32  # attacked images kept for the report's pictures
 KEPT = "images"
 """Folder of all attacked images, a file a batch, where a defense is to face them too."""
-NEIGHBOURS = 10  # of an upload, whose mean distance decides about an alarm
-RESUBMITTED = "resubmitted"
-"""What the best of several tries is called: ``NAME_after_resubmitted``."""
-Batch = dict[str, np.ndarray]
 Make = Callable[[Targets, int], Batch]
 
 
 def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
     """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on there."""
-    bench = _bench(workspace, stage)
+    bench = Bench.of(workspace, stage)
     if "attack" in stage.needs:
         targets, make = _taken_over(workspace, stage, bench)
     else:
@@ -97,41 +85,8 @@ def judged(
     return found
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What every batch of one attack stage shares: the attack differentiates one view, the shop judges."""
-
-    attacked: FrozenExtractor
-    shop: Shop
-    pixels: PixelFile
-    ids: list[str]
-    scene: Scene
-    threat: Threat
-    attack: Attack
-    budget: Budget
-    device: torch.device
-    alarm: float | None = None
-    """Distance of uploads that raises an alarm; None: the attack uploads nothing on its way."""
-    lpips: torch.nn.Module | None = None
-    """Network of the learned perceptual distance; None: it is not measured."""
-
-
-def _bench(workspace: Workspace, stage: Stage) -> Bench:
-    parts, place = stage.parts, scene(workspace, stage)
-    extractor = stage.needs["extractor"]
-    return Bench(
-        workspace.frozen(extractor, stage.settings.get("precision", "float32")),
-        workspace.shop(stage),
-        workspace.pixels(extractor.needs["catalog"]),
-        workspace.catalog(extractor.needs["catalog"]).ids,
-        place,
-        parts["threat"],
-        parts["attack"],
-        parts["budget"],
-        workspace.device,
-        _alarm(parts["attack"], place),
-        workspace.lpips(parts["lpips"]),
-    )
+SPENT = ("loss", "gradient_evaluations", "queries", "image_updates", "queries_until_detected")
+"""What pictures that are taken over bring along."""
 
 
 def _attacked(stage: Stage, bench: Bench) -> tuple[Targets, Make]:
@@ -142,7 +97,7 @@ def _attacked(stage: Stage, bench: Bench) -> tuple[Targets, Make]:
     how = stage.parts.get("guard", {})
 
     def make(some: Targets, start: int) -> Batch:
-        named = zip(_items(bench, some), bench.threat.names(bench.scene, some), strict=True)
+        named = zip(items(bench, some), bench.threat.names(bench.scene, some), strict=True)
         seeds = [stream_seed(seed, kind, a, t) for a, t in named]
         known = Known(bench.shop.guard, seeds, how.get("draws", 1), how.get("evasion", ()))
         return attack_batch(bench, some, known)
@@ -163,106 +118,14 @@ def _taken_over(workspace: Workspace, stage: Stage, bench: Bench) -> tuple[Targe
         clean = bench.pixels.floats(some.attack).to(bench.device)
         taken = torch.from_numpy(image).to(bench.device).float() / 255
         loss = bench.threat.loss(bench.scene, bench.attacked, some)
-        found = _handed_in(bench, some, clean, taken, taken, loss.main)
+        found = handed_in(bench, some, clean, taken, taken, loss.main)
         return {**{name: pairs[name][rows] for name in brought}, **found, "image": image}
 
     return targets_of(pairs), make
 
 
-SPENT = ("loss", "gradient_evaluations", "queries", "image_updates", "queries_until_detected")
-"""What pictures that are taken over bring along."""
-
-
-def attack_batch(bench: Bench, targets: Targets, known: Known) -> Batch:
-    """One batch of pairs: attacked, rounded to 8 bits, handed in both ways.
-
-    Returns:
-        Per-pair arrays: what ``_handed_in`` gives, what the attack spent, and the 8-bit ``image``
-        (n, 3, S, S) itself.
-    """
-    clean = bench.pixels.floats(targets.attack).to(bench.device)
-    loss = bench.threat.loss(bench.scene, bench.attacked, targets)
-    # An attack on values uploads pictures, and a shop may look at what one account uploads.
-    watch = None if bench.alarm is None else RepeatedQueries(len(targets), bench.alarm)
-    found = known.attack(bench.attack, loss, clean, bench.budget, watch)
-    radius = bench.budget.eps if bench.budget.norm == "linf" else None
-    rounded = perceptual.round_to_8_bits(found.images, clean, radius)
-    seen = {} if watch is None else {"queries_until_detected": _numpy(watch.queries_until_detected())}
-    return {
-        **seen,
-        **_handed_in(bench, targets, clean, found.images, rounded, loss.main),
-        "loss": _numpy(found.loss),
-        "gradient_evaluations": _numpy(found.gradient_evaluations),
-        "queries": _numpy(found.queries),
-        "image_updates": _numpy(found.image_updates),
-        "image": _numpy((rounded * 255).round().to(torch.uint8)),
-    }
-
-
-def _handed_in(
-    bench: Bench,
-    targets: Targets,
-    clean: Tensor,
-    exact: Tensor,
-    rounded: Tensor,
-    value: Callable[[Tensor, Tensor], Tensor],
-) -> Batch:
-    """What becomes of attacked pictures in the shop.
-
-    Args:
-        clean: (n, 3, S, S) untouched pictures.
-        exact: the attacked ones.
-        rounded: those as 8-bit files hold them.
-        value: of the attacker's loss, by which the best of several tries is chosen.
-
-    Returns:
-        Per-pair arrays: ``embedding`` of the picture as the attack left it, ``embedding_8bit`` of the one in
-        8 bits (of the picture that the item had, where the new one was refused) and the sizes of its
-        perturbation; where there are several tries also ``embedding_resubmitted`` of the best, and where
-        there is a detector ``flagged_...`` and ``suspicion_...``, its scores.
-    """
-    shop, names = bench.shop, _items(bench, targets)
-    kept = torch.as_tensor(bench.scene.embeddings)[torch.as_tensor(targets.attack)]
-    kept = kept.to(bench.device)
-    moments = {"after_8bit": shop.receive(rounded, names, kept)}
-    moments["after"] = moments["after_8bit"] if exact is rounded else shop.receive(exact, names, kept)
-    found = {
-        "embedding": _numpy(moments["after"].embedding),
-        "embedding_8bit": _numpy(moments["after_8bit"].embedding),
-        **{name: _numpy(values) for name, values in perceptual.measure(clean, rounded).items()},
-    }
-    if bench.lpips is not None:
-        found["lpips"] = _numpy(lpips(bench.lpips, clean, rounded))
-    if shop.tries > 1:
-        again = shop.resubmit(clean, rounded, names, kept, value)
-        found[f"embedding_{RESUBMITTED}"] = _numpy(again.embedding)
-        moments[f"after_{RESUBMITTED}"] = again
-    untouched = shop.suspicion(clean, names)
-    if untouched is not None:
-        found["suspicion_before"] = _numpy(untouched)
-    for moment, received in moments.items():
-        if received.flagged is not None and received.suspicion is not None:
-            found[f"flagged_{moment}"] = _numpy(received.flagged)
-            found[f"suspicion_{moment}"] = _numpy(received.suspicion)
-    return found
-
-
-def _items(bench: Bench, targets: Targets) -> list[str]:
-    return [bench.ids[row] for row in targets.attack]
-
-
 def _pictures(folder: Path, start: int) -> Path:
     return folder / KEPT / f"{start:08d}.npz"
-
-
-def _alarm(attack: Attack, place: Scene) -> float | None:
-    if attack.needs == "gradient" or len(place) <= NEIGHBOURS:
-        return None
-    return RepeatedQueries.calibrate(torch.as_tensor(place.embeddings), neighbours=NEIGHBOURS)
-
-
-def _numpy(values: Tensor) -> np.ndarray:
-    return values.detach().cpu().numpy()
 
 
 def _read(path: Path) -> Batch | None:

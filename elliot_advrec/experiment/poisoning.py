@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from elliot_advrec.experiment.attacking import RESUBMITTED, judged
+from elliot_advrec.experiment.attacking import judged
+from elliot_advrec.experiment.bench import RESUBMITTED
 from elliot_advrec.experiment.counting import attack_rows
 from elliot_advrec.experiment.exposing import exposure_rows
 from elliot_advrec.experiment.fitting import fit
