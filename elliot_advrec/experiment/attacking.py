@@ -218,8 +218,8 @@ def _handed_in(
     Returns:
         Per-pair arrays: ``embedding`` of the picture as the attack left it, ``embedding_8bit`` of the one in
         8 bits (of the picture that the item had, where the new one was refused) and the sizes of its
-        perturbation; where there are several tries also ``embedding_resubmitted`` of the best, and where there
-        is a detector ``flagged_...`` and ``suspicion_...``, its scores.
+        perturbation; where there are several tries also ``embedding_resubmitted`` of the best, and where
+        there is a detector ``flagged_...`` and ``suspicion_...``, its scores.
     """
     shop, names = bench.shop, _items(bench, targets)
     kept = torch.as_tensor(bench.scene.embeddings)[torch.as_tensor(targets.attack)]

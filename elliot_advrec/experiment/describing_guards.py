@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from elliot_advrec.detectors import DETECTORS, Detector
-from elliot_advrec.detectors.contrastive import Contrastive
+from elliot_advrec.detectors import Detector
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.files import sha256
 from elliot_advrec.filters import FILTERS
-from elliot_advrec.filters.learned import LearnedFilter
 from elliot_advrec.filters.training import FilterTrainingConfig
 from elliot_advrec.recipe import GuardSpec, Recipe, Spec
+from elliot_advrec.recipe.guard_rules import draws, learns
+from elliot_advrec.recipe.guards import FILES
 
 
 def guard_stage(
@@ -28,7 +28,7 @@ def guard_stage(
         recommender: whose BPR loss the filter minimises too; None: no one's.
     """
     needs = {"catalog": extractor.needs["catalog"], "extractor": extractor}
-    if spec.filter is not None and issubclass(FILTERS.get(spec.filter.kind), LearnedFilter):
+    if spec.filter is not None and learns(spec.filter):
         needs["filter"] = _training(device, seed, spec, needs, recommender)
     return Stage(
         "guard",
@@ -50,11 +50,11 @@ def _training(
     """The training of a filter, and of a detector beside it where that learns too."""
     assert spec.filter is not None
     training, detector = spec.config.filter_training, spec.detector
-    learns = detector is not None and issubclass(DETECTORS.get(detector.kind), Contrastive)
+    beside = detector if learns(detector) else None
     filter: Any = FILTERS.get(spec.filter.kind)
     settings = {
         "filter": _described(spec.filter, filter.inference_only),
-        "detector": _described(detector, Detector.inference_only) if detector and learns else None,
+        "detector": None if beside is None else _described(beside, Detector.inference_only),
         "training": training.model_dump(mode="json"),
         "seed": seed,
         "device": device,
@@ -65,21 +65,20 @@ def _training(
         settings,
         {**needs, **({} if recommender is None else {"recommender": recommender})},
         {"defense": spec.name, "seed": seed},
-        {"filter": spec.filter, "detector": detector if learns else None, "training": training, "seed": seed,
+        {"filter": spec.filter, "detector": beside, "training": training, "seed": seed,
          "where": spec.where},
-        gradients_per_picture=_gradients(training, learns),
+        gradients_per_picture=_gradients(training, beside is not None),
     )  # fmt: skip
 
 
 def _described(spec: Spec, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Kind, settings, and what its files hold: a file of the same name may be replaced."""
+    """Kind and settings; of a file what it holds, not its name: it may be replaced, or moved."""
     settings = spec.config.model_dump(mode="json", exclude=set(exclude))
-    files = [Path(value) for value in settings.values() if isinstance(value, str) and Path(value).suffix]
-    return {
-        "type": spec.kind,
-        "config": settings,
-        "files": [sha256(path) for path in files if path.is_file()],
-    }
+    for key in FILES:
+        path = Path(settings.get(key, ""))
+        if path.suffix and path.is_file():
+            settings[key] = sha256(path)
+    return {"type": spec.kind, "config": settings}
 
 
 def _gradients(training: FilterTrainingConfig, detector: bool) -> float:
@@ -114,20 +113,18 @@ def named(attack: str, knowledge: str) -> str:
 
 def probing(probe: Stage, spec: GuardSpec) -> Stage:
     """A probe by an attacker who knows the filter."""
-    draws = _draws(spec)
+    count = _draws(spec)
     return replace(
         probe,
-        settings={**probe.settings, "draws": draws},
-        parts={**probe.parts, "draws": draws},
-        gradients=probe.gradients * draws,
+        settings={**probe.settings, "draws": count},
+        parts={**probe.parts, "draws": count},
+        gradients=probe.gradients * count,
     )
 
 
 def _draws(spec: GuardSpec) -> int:
     """Draws that a gradient is averaged over; one where the filter does not draw."""
-    if spec.filter is None or not FILTERS.get(spec.filter.kind)(spec.filter.config).random:
-        return 1
-    return spec.config.draws
+    return spec.config.draws if draws(spec.filter) else 1
 
 
 def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> Stage:
@@ -138,11 +135,11 @@ def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> S
     """
     config = spec.config
     # An attack on values shows the shop one picture at a time, and each of them is drawn for once.
-    draws = _draws(spec) if attacked.parts["attack"].needs == "gradient" else 1
+    count = _draws(spec) if attacked.parts["attack"].needs == "gradient" else 1
     weights = list(config.evasion) if knowledge == "evading" else []
     how = {
         "knowledge": knowledge,
-        "draws": draws,
+        "draws": count,
         "evasion": weights,
         "refuse": config.refuse,
         "tries": config.tries,
@@ -154,30 +151,36 @@ def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> S
         needs={**attacked.needs, "guard": guard},
         tags=_tags(attacked, spec, knowledge),
         parts={**attacked.parts, "guard": how, "named": attacked.tags["attack"]},
-        gradients_per_picture=attacked.gradients_per_picture * draws * max(1, len(weights)),
+        gradients_per_picture=attacked.gradients_per_picture * count * max(1, len(weights)),
     )
 
 
 def taken_over(
-    undefended: Stage, spec: GuardSpec, guard: Stage, embeddings: Stage, recommender: Stage | None
+    undefended: Stage,
+    spec: GuardSpec,
+    guard: Stage,
+    embeddings: Stage,
+    recommender: Stage | None,
+    knowledge: str = "oblivious",
 ) -> Stage:
     """Pictures that were attacked without the defense, handed in where it stands.
 
     Args:
         undefended: the attack on the extractor alone, or on the recommender over it.
+        knowledge: that its rows are put down to; it decides nothing.
         embeddings: of the filtered catalog.
         recommender: behind the defense; None where the threat aims at the extractor.
     """
     config = spec.config
-    how = {"knowledge": "oblivious", "refuse": config.refuse, "tries": config.tries}
+    how = {"refuse": config.refuse, "tries": config.tries}
     aimed = {} if recommender is None else {"recommender": recommender}
     kept = {role: stage for role, stage in undefended.needs.items() if role in ("extractor", "interactions")}
     return replace(
         undefended,
-        label=_label(undefended, spec, "oblivious"),
+        label=_label(undefended, spec, knowledge),
         settings={"guard": how},
         needs={**kept, **aimed, "embeddings": embeddings, "guard": guard, "attack": undefended},
-        tags=_tags(undefended, spec, "oblivious"),
+        tags=_tags(undefended, spec, knowledge),
         parts={**undefended.parts, "guard": how, "named": undefended.tags["attack"]},
         gradients_per_picture=0.0,
     )

@@ -190,13 +190,13 @@ class Systems:
             return
         kind = ATTACKS.get(attack.kind)
         for knowledge in spec.config.knowledge:
-            if knowledge == "oblivious":
-                for stage in stages(below, below.recommender(aim)):
-                    yield taken_over(stage, spec, guard, system.embeddings, aim)
-                continue
             # Who looks at nothing has nothing to adapt; who sees answers alone has no gradient of a score.
             blind = kind.imitates if knowledge == "adaptive" else kind.needs != "gradient"
-            if not blind and (knowledge == "adaptive" or spec.detector is not None):
+            if knowledge in _same_pictures(spec):
+                if knowledge == "oblivious" or not blind:
+                    for stage in stages(below, below.recommender(aim)):
+                        yield taken_over(stage, spec, guard, system.embeddings, aim, knowledge)
+            elif not blind and (knowledge == "adaptive" or spec.detector is not None):
                 for stage in stages(system, aim):
                     yield knowing(stage, spec, guard, knowledge)
 
@@ -205,10 +205,15 @@ class Systems:
         return system.guard is None and any(
             isinstance(defense, GuardSpec)
             and defense.config.over == system.defense.name
-            and "oblivious" in defense.config.knowledge
+            and _same_pictures(defense) & set(defense.config.knowledge)
             and (attack.defenses is None or defense.name in attack.defenses)
             for defense in self.recipe.adversarial.defenses
         )
+
+
+def _same_pictures(spec: GuardSpec) -> set[str]:
+    """Who attacks as if nothing stood there: without a filter, nothing but the detector could be known."""
+    return {"oblivious"} if spec.filter is not None else {"oblivious", "adaptive"}
 
 
 def _aims(threat: ThreatSpec, judged: list[Stage]) -> Iterator[tuple[Stage | None, list[Stage]]]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from elliot_advrec.data.catalog import Catalog
+from elliot_advrec.experiment.checking_guards import check_guard, check_pictures
 from elliot_advrec.experiment.describing_data import data_stages
 from elliot_advrec.experiment.describing_rankings import recommender_stages
 from elliot_advrec.experiment.describing_systems import Systems
 from elliot_advrec.experiment.stages import ATTACKED, Stage
 from elliot_advrec.experiment.store import Store
 from elliot_advrec.experiment.suiting import check_catalog
-from elliot_advrec.recipe import Recipe
+from elliot_advrec.recipe import GuardSpec, Recipe
 
 RANKED = ("recommender", "rerank", "retrain")
 """Kinds of stages that rank."""
@@ -88,6 +89,8 @@ def make_plan(recipe: Recipe, device: str) -> Plan:
     plan = Plan(ordered, len(attacked or cells["recommender"]))
     if recipe.adversarial.threats:
         check_catalog(recipe, plan.catalog)
+    if any(isinstance(defense, GuardSpec) for defense in recipe.adversarial.defenses):
+        check_pictures(recipe, plan.catalog)
     return plan
 
 
@@ -99,6 +102,9 @@ def ancestors(stage: Stage) -> Iterator[Stage]:
 
 
 def _stages(recipe: Recipe, device: str) -> Iterator[Stage]:
+    for defense in recipe.adversarial.defenses:
+        if isinstance(defense, GuardSpec):
+            check_guard(recipe, defense)
     data = data_stages(recipe)
     if data.catalog is not None:
         yield data.catalog

@@ -17,7 +17,7 @@ from elliot_advrec.experiment.averaging import by_cell, cell_key, mean_rows, rea
 from elliot_advrec.experiment.comparing import compare
 from elliot_advrec.experiment.counting import attack_rows, detection_rows
 from elliot_advrec.experiment.fitting_guards import CLEAN
-from elliot_advrec.experiment.noticing import notices
+from elliot_advrec.experiment.noticing import about_threshold, notices
 from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished, Stage, complete
 from elliot_advrec.experiment.workspace import Workspace
@@ -79,6 +79,9 @@ def collect(
                 exhibits[name] += entries
             arrays |= workspace.arrays(stage, "exhibits.npz")
     attacks = [done.stage for done in finished if done.stage.kind == "attack"]
+    notes += _about_thresholds(
+        [done.stage for done in finished if done.stage.kind == "guard"], attacks, workspace
+    )
     rows += compare(attacks, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE), judged)
     checked = sanity.checks(rows, finished, lambda stage: workspace.arrays(stage, "pairs.npz", but=LARGE))
     return {
@@ -106,6 +109,28 @@ def _detected(stage: Stage, pairs: Mapping[str, np.ndarray], workspace: Workspac
     if guard is None or threshold is None:
         return []
     return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold)
+
+
+def _about_thresholds(guards: list[Stage], attacks: list[Stage], workspace: Workspace) -> list[str]:
+    """What a reader must know of thresholds that tell no pictures apart."""
+    found: list[str] = []
+    for guard in guards:
+        threshold = workspace.record(guard)["threshold"]
+        if threshold is None:
+            continue
+        mine = [a for a in attacks if all(a.tags[key] == guard.tags[key] for key in ("defense", "seed"))]
+        pairs = [workspace.arrays(stage, "pairs.npz", but=LARGE) for stage in mine]
+        scores = {
+            "clean": [
+                workspace.arrays(guard, CLEAN)["suspicion"],
+                *(each["suspicion_before"] for each in pairs),
+            ],
+            "attacked": [each["suspicion_after_8bit"] for each in pairs],
+        }
+        found += [
+            note for note in about_threshold(guard.tags["defense"], threshold, scores) if note not in found
+        ]
+    return found
 
 
 def _about_folds(recipe: Recipe) -> list[str]:

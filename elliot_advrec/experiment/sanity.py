@@ -37,10 +37,11 @@ def checks(
         finished: all stages; attacks and probes are looked at.
         read: the per-pair arrays of an attack or a probe.
     """
+    finished = list(finished)
+    refusing = _refusing(finished)
     stages = list({done.stage.key: done for done in finished}.values())
     rates = [row for row in rows if row["metric"] == "success_rate" and (row["steps"] or 1) > 1]
-    # Pictures that are taken over were not made for the defense: more steps may serve it less.
-    made = [row for row in rates if row["knowledge"] != "oblivious"]
+    made = [row for row in rates if _made_for(row, refusing)]
     found = [
         *_growing(made, "eps", ("steps",)),
         *_growing(made, "steps", ("eps",)),
@@ -90,6 +91,22 @@ def _growing(rates: Sequence[Row], column: str, fixed: tuple[str, ...]) -> list[
         said = ", ".join(f"{row[column]:g}: {row['value']:.3f}" for row in ordered)
         found.append(_check(f"success grows with {column}", _where(ordered[0]), not falls, said))
     return found
+
+
+def _refusing(finished: Iterable[Finished]) -> set[str]:
+    """Names of the defenses whose detector refuses pictures."""
+    specs = [done.stage.parts["spec"] for done in finished if done.stage.kind == "guard"]
+    return {spec.name for spec in specs if spec.detector is not None and spec.config.refuse}
+
+
+def _made_for(row: Row, refusing: set[str]) -> bool:
+    """Whether an attack looked at all that decides about its success.
+
+    Pictures that are taken over were not made for the defense, and who does not mind a detector that refuses
+    is seen the better the stronger the attack is.
+    """
+    seen = row["knowledge"] == "adaptive" and row["defense"] in refusing
+    return row["knowledge"] != "oblivious" and not seen
 
 
 def _knowing(rates: Sequence[Row]) -> list[dict[str, Any]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.detectors.base import allowed
 from elliot_advrec.errors import UserError
-from elliot_advrec.recipe import GuardSpec, Recipe
+from elliot_advrec.recipe import Recipe
 
 
 def check_catalog(recipe: Recipe, catalog: Catalog) -> None:
@@ -38,15 +35,6 @@ def check_catalog(recipe: Recipe, catalog: Catalog) -> None:
                 where=model.where,
                 remedy="name a catalog with categories, or take VBPR",
             )
-    validation = int((catalog.split == "validation").sum())
-    for defense in recipe.adversarial.defenses:
-        if isinstance(defense, GuardSpec) and defense.detector is not None:
-            settings: Any = defense.detector.config
-            if settings.threshold is None:
-                try:
-                    allowed(settings.fpr, validation)
-                except UserError as error:
-                    raise error.at(defense.detector.where) from error
     for threat in recipe.adversarial.threats:
         if threat.built.needs_categories and not labelled:
             raise UserError(

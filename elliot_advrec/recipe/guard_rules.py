@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from elliot_advrec.detectors import DETECTORS
+from elliot_advrec.detectors.contrastive import Contrastive
 from elliot_advrec.errors import UserError
-from elliot_advrec.extractors.saved import SavedNetwork
 from elliot_advrec.filters import FILTERS
 from elliot_advrec.filters.learned import LearnedFilter
 from elliot_advrec.recipe.node import Node
@@ -21,8 +21,9 @@ def learns(part: Spec | None) -> bool:
     """Whether a filter, or a detector beside it, is a network that is trained."""
     if part is None:
         return False
-    registry: Any = FILTERS if part.kind in FILTERS.names() else DETECTORS
-    return issubclass(registry.get(part.kind), SavedNetwork)
+    if part.kind in FILTERS.names():
+        return issubclass(FILTERS.get(part.kind), LearnedFilter)
+    return issubclass(DETECTORS.get(part.kind), Contrastive)
 
 
 def draws(filter: Spec | None) -> bool:
