@@ -124,6 +124,91 @@ def _taken_over(workspace: Workspace, stage: Stage, bench: Bench) -> tuple[Targe
     return targets_of(pairs), make
 
 
+<<<<<<< HEAD
+=======
+SPENT = ("loss", "gradient_evaluations", "queries", "image_updates", "queries_until_detected")
+"""What pictures that are taken over bring along."""
+
+
+def attack_batch(bench: Bench, targets: Targets, known: Known) -> Batch:
+    """One batch of pairs: attacked, rounded to 8 bits, handed in both ways.
+
+    Returns:
+        Per-pair arrays: what ``_handed_in`` gives, what the attack spent, and the 8-bit ``image``
+        (n, 3, S, S) itself.
+    """
+    clean = bench.pixels.floats(targets.attack).to(bench.device)
+    loss = bench.threat.loss(bench.scene, bench.attacked, targets)
+    # An attack on values uploads pictures, and a shop may look at what one account uploads.
+    watch = None if bench.alarm is None else RepeatedQueries(len(targets), bench.alarm)
+    found = known.attack(bench.attack, loss, clean, bench.budget, watch)
+    radius = bench.budget.eps if bench.budget.norm == "linf" else None
+    rounded = perceptual.round_to_8_bits(found.images, clean, radius)
+    seen = {} if watch is None else {"queries_until_detected": _numpy(watch.queries_until_detected())}
+    return {
+        **seen,
+        **_handed_in(bench, targets, clean, found.images, rounded, loss.main),
+        "loss": _numpy(found.loss),
+        "gradient_evaluations": _numpy(found.gradient_evaluations),
+        "queries": _numpy(found.queries),
+        "image_updates": _numpy(found.image_updates),
+        "image": _numpy((rounded * 255).round().to(torch.uint8)),
+    }
+
+
+def _handed_in(
+    bench: Bench,
+    targets: Targets,
+    clean: Tensor,
+    exact: Tensor,
+    rounded: Tensor,
+    value: Callable[[Tensor, Tensor], Tensor],
+) -> Batch:
+    """What becomes of attacked pictures in the shop.
+
+    Args:
+        clean: (n, 3, S, S) untouched pictures.
+        exact: the attacked ones.
+        rounded: those as 8-bit files hold them.
+        value: of the attacker's loss, by which the best of several tries is chosen.
+
+    Returns:
+        Per-pair arrays: ``embedding`` of the picture as the attack left it, ``embedding_8bit`` of the one in
+        8 bits (of the picture that the item had, where the new one was refused) and the sizes of its
+        perturbation; where there are several tries also ``embedding_resubmitted`` of the best, and where
+        there is a detector ``flagged_...`` and ``suspicion_...``, its scores.
+    """
+    shop, names = bench.shop, _items(bench, targets)
+    kept = torch.as_tensor(bench.scene.embeddings)[torch.as_tensor(targets.attack)]
+    kept = kept.to(bench.device)
+    moments = {"after_8bit": shop.receive(rounded, names, kept)}
+    moments["after"] = moments["after_8bit"] if exact is rounded else shop.receive(exact, names, kept)
+    found = {
+        "embedding": _numpy(moments["after"].embedding),
+        "embedding_8bit": _numpy(moments["after_8bit"].embedding),
+        **{name: _numpy(values) for name, values in perceptual.measure(clean, rounded).items()},
+    }
+    if bench.lpips is not None:
+        found["lpips"] = _numpy(lpips(bench.lpips, clean, rounded))
+    if shop.tries > 1:
+        again = shop.resubmit(clean, rounded, names, kept, value)
+        found[f"embedding_{RESUBMITTED}"] = _numpy(again.embedding)
+        moments[f"after_{RESUBMITTED}"] = again
+    untouched = shop.suspicion(clean, names)
+    if untouched is not None:
+        found["suspicion_before"] = _numpy(untouched)
+    for moment, received in moments.items():
+        if received.flagged is not None and received.suspicion is not None:
+            found[f"flagged_{moment}"] = _numpy(received.flagged)
+            found[f"suspicion_{moment}"] = _numpy(received.suspicion)
+    return found
+
+
+def _items(bench: Bench, targets: Targets) -> list[str]:
+    return [bench.ids[row] for row in targets.attack]
+
+
+>>>>>>> d49970a9588c5a14d3f05872be73461b524f706b
 def _pictures(folder: Path, start: int) -> Path:
     return folder / KEPT / f"{start:08d}.npz"
 

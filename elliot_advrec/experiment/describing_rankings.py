@@ -99,7 +99,7 @@ def _search(
 ) -> Stage:
     """The search of one test fold: a candidate is judged on all its validation folds, as in Elliot."""
     meta = model.meta
-    wanted = asdict(model.selection(recipe.experiment.evaluation))
+    wanted = _selection(model, recipe)
     how = {"algorithm": meta.hyper_opt_alg, "max_evals": meta.hyper_max_evals, "selection": wanted}
     needs: dict[str, Stage] = {}
     for number, interactions in enumerate(fold):
@@ -130,11 +130,18 @@ def _settings(recipe: Recipe, model: ModelSpec, device: str, seed: int) -> dict[
     if model.space is not None:
         found["searched"] = {key: repr(each) for key, each in model.space.searched.items()}
     if model.component.trained:
-        found |= {"selection": asdict(model.selection(evaluation)), "device": device}
+        found |= {"selection": _selection(model, recipe), "device": device}
     # By content: a file of the same name may be replaced.
     read = [getattr(config, key, None) for key in ("path", "weights")]
     found["files"] = [sha256(Path(path)) for path in read if path is not None and Path(path).is_file()]
     return found
+
+
+def _selection(model: ModelSpec, recipe: Recipe) -> dict[str, Any]:
+    """By what candidates and epochs are chosen; 0 and 0.0 are one number, and one text."""
+    found = asdict(model.selection(recipe.experiment.evaluation))
+    bound = float(found["relevance_threshold"])
+    return {**found, "relevance_threshold": int(bound) if bound.is_integer() else bound}
 
 
 def _parts(recipe: Recipe, model: ModelSpec, seed: int) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class GuardConfig(Config):
     filter_training: FilterTrainingConfig = FilterTrainingConfig()
     """How a filter that is a network, and a contrastive detector, learn."""
 
+    @field_validator("knowledge", "evasion", mode="before")
+    @classmethod
+    def _single(cls, given: object) -> object:
+        return (given,) if isinstance(given, str | int | float) and not isinstance(given, bool) else given
+
     @field_validator("knowledge", "evasion")
     @classmethod
     def _once(cls, values: tuple[object, ...]) -> tuple[object, ...]:

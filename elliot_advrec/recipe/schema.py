@@ -150,7 +150,11 @@ class _Writer:
                 names.append(name)
         settings = self._model(GuardConfig)
         for key in ("knowledge", "evasion"):
-            settings["properties"][key] |= {"minItems": 1, "uniqueItems": True}
+            several = {**settings["properties"][key], "minItems": 1, "uniqueItems": True}
+            settings["properties"][key] = {
+                "description": several.pop("description", None),
+                "anyOf": [several, several["items"]],
+            }
         settings["properties"] |= {
             "filter": {"anyOf": [self._kind(FILTER, {}), {"type": "null"}]},
             "detector": {"anyOf": [self._kind(DETECTOR, {}), {"type": "null"}]},
