@@ -7,7 +7,9 @@ not depend on them) at 96 pixels over photographs (``ELLIOT_ADVREC_DATA``; drawn
 set). ``bare`` is a loop over the pictures already decoded in memory that runs the filter's network once and
 the detector's twice, which is what a score takes; ``scan`` is everything from the folder to
 ``verdicts.tsv``: finding, decoding in worker processes, scoring, the journal. The two alternate, so that
-both meet the same machine; the ratio is that of the medians.
+both meet the same machine. ``ratio`` is that of the medians, ``wall`` of pictures a second and ``cpu`` of
+pictures a second of processor time of the process that scores: on a machine that others use too, the first
+says how busy they were, the second what the scan itself adds to its networks.
 
 ``memory``: a median filter and a small contrastive detector at 48 pixels over drawn garments, each size of
 folder in a process of its own. ``peak`` is the highest resident memory of the process that scores, ``worker``
@@ -103,25 +105,37 @@ def photographs(folder: Path, count: int) -> tuple[Path, str]:
     return folder, "photographs with a short side of 160"
 
 
-def bare(guard: Guard, pixels: np.ndarray) -> float:
-    """Pictures a second of the two networks alone."""
+class Clock:
+    """Pictures a second since it was made, by the wall and by this process's processor time."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter(), time.process_time()
+
+    def rates(self, count: int) -> dict[str, float]:
+        """For ``count`` pictures."""
+        wall, cpu = self._begun
+        return {"wall": count / (time.perf_counter() - wall), "cpu": count / (time.process_time() - cpu)}
+
+
+def bare(guard: Guard, pixels: np.ndarray) -> dict[str, float]:
+    """The two networks alone."""
     import torch
 
     from elliot_advrec.guards.verdicts import as_floats
 
     filter, detector = guard.filter.network, guard.detector.network  # type: ignore[union-attr]
     with torch.inference_mode():
-        begun, kept = time.perf_counter(), []
+        clock, kept = Clock(), []
         for start in range(0, len(pixels), BATCH):
             given = as_floats(pixels[start : start + BATCH])
             shown = filter(given).clamp(0, 1)
             kept.append((detector(given) - detector(shown)).norm(dim=1))
         assert len(torch.cat(kept)) == len(pixels)
-        return len(pixels) / (time.perf_counter() - begun)
+        return clock.rates(len(pixels))
 
 
 def throughput(asked: argparse.Namespace) -> dict[str, Any]:
-    """Alternating runs of ``bare`` and ``scan``, with and without cleaned pictures."""
+    """Alternating runs of ``bare`` and of a whole scan."""
     from elliot_advrec.guards.scanning import Options, scan
 
     guard = shipped(asked.size)
@@ -131,23 +145,24 @@ def throughput(asked: argparse.Namespace) -> dict[str, Any]:
         files: list[Found] = list(Pictures(folder))
         pixels = np.concatenate([batch.pixels for batch in decode_all(files, asked.size)])
         bare(guard, pixels[: 2 * BATCH])  # first calls choose their kernels
-        runs: dict[str, list[float]] = {"bare": [], "scan": []}
+        runs = []
         for run in range(asked.repeats):
-            runs["bare"].append(bare(guard, pixels))
-            options = Options(batch_size=BATCH, workers=asked.workers)
-            found = scan(folder, guard, Path(place) / f"out{run}", options)
-            assert found.scanned == len(files)
-            runs["scan"].append(found.scanned / found.seconds)
-            print({name: round(values[-1], 1) for name, values in runs.items()}, flush=True)
-    medians = {name: statistics.median(values) for name, values in runs.items()}
+            before = bare(guard, pixels)
+            options, clock = Options(batch_size=BATCH, workers=asked.workers), Clock()
+            assert scan(folder, guard, Path(place) / f"out{run}", options).scanned == len(files)
+            runs.append({"bare": before, "scan": clock.rates(len(files))})
+            print(runs[-1], flush=True)
+    medians = {
+        name: {by: statistics.median(run[name][by] for run in runs) for by in ("wall", "cpu")}
+        for name in ("bare", "scan")
+    }
     return {
         "pictures": f"{len(files)} {shown}",
         "size": asked.size,
         "workers": asked.workers,
-        "images_per_second": runs,
+        "runs": runs,
         "median": medians,
-        "ratio": medians["scan"] / medians["bare"],
-        "ratios": [one / other for one, other in zip(runs["scan"], runs["bare"], strict=True)],
+        "ratio": {by: medians["scan"][by] / medians["bare"][by] for by in ("wall", "cpu")},
     }
 
 
@@ -208,14 +223,16 @@ def tables(found: dict[str, Any]) -> str:
             f"`reconstruction_small` and `contrastive_small` at {speed['size']} pixels over"
             f" {speed['pictures']}; processes that decode: {speed['workers']}. Pictures a second, in turn:",
             "",
-            "| run | bare forward passes | scan | ratio |",
-            "| --- | ---: | ---: | ---: |",
+            "| run | bare, wall | scan, wall | ratio | bare, cpu | scan, cpu | ratio |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
-        runs = speed["images_per_second"]
-        for run, values in enumerate(zip(runs["bare"], runs["scan"], speed["ratios"], strict=True)):
-            lines.append(f"| {run + 1} | {values[0]:.1f} | {values[1]:.1f} | {values[2]:.3f} |")
-        median = speed["median"]
-        lines += [f"| median | {median['bare']:.1f} | {median['scan']:.1f} | {speed['ratio']:.3f} |", ""]
+        for name, run in [*enumerate(speed["runs"], 1), ("median", speed["median"])]:
+            cells = [
+                f"{run['bare'][by]:.1f} | {run['scan'][by]:.1f} | {run['scan'][by] / run['bare'][by]:.3f}"
+                for by in ("wall", "cpu")
+            ]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append("")
     if rows := found.get("memory"):
         lines += ["Memory in MB, a median filter and a small detector at 48 pixels:", ""]
         lines += ["| " + " | ".join(rows[0]) + " |", "| " + " | ".join(["---:"] * len(rows[0])) + " |"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from time import perf_counter as clock
 
 import numpy as np
 import torch
@@ -21,47 +20,15 @@ from elliot_advrec.data.decoding_workers import decode_chunks
 from elliot_advrec.data.finding import Found, Pictures
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import held
-from elliot_advrec.guards import verdict_files
 from elliot_advrec.guards.cleaned import Cleaned
 from elliot_advrec.guards.guard import Guard
 from elliot_advrec.guards.journal import Entry, Journal
-from elliot_advrec.guards.verdicts import Verdict, as_floats
+from elliot_advrec.guards.summary import Summary, write
+from elliot_advrec.guards.verdicts import as_floats
 from elliot_advrec.progress import SILENT, Advance, Progress
 
 BATCH = 32
 NAME = "verdicts"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a scan found.
-
-    Args:
-        scanned: pictures with a verdict, bad ones included.
-        flagged: how many have a score above the threshold.
-        errors: how many could not be judged, or not be cleaned.
-        ignored: other files, hidden ones and links to folders, which were passed over.
-        resumed: how many verdicts an earlier, killed scan had left.
-        seconds: that this scan took.
-        files: where the verdicts are.
-    """
-
-    scanned: int
-    flagged: int
-    errors: int
-    ignored: int
-    resumed: int
-    seconds: float
-    files: list[Path]
-
-    def told(self) -> str:
-        """All of it in a few words, for a person."""
-        pace = (self.scanned - self.resumed) / max(self.seconds, 1e-9)
-        passed = f", {self.ignored:,} other files passed over" if self.ignored else ""
-        return (
-            f"{self.scanned:,} pictures, {self.flagged:,} flagged, {self.errors:,} with an error{passed};"
-            f" {pace:,.1f} pictures a second; verdicts: {', '.join(map(str, self.files))}"
-        )
 
 
 @dataclass(frozen=True)
@@ -106,19 +73,19 @@ def scan(
         progress: told of every picture.
 
     Raises:
-        UserError: no folder or no picture in it, nothing to do (no detector, and no ``cleaned``), a
-            threshold that is no number, a
-            ``cleaned`` folder inside of the scanned one, another scan at work in ``output``, or a folder that
-            cannot be written or a disk that is full.
+        UserError: no folder or no picture in it, no detector and no ``cleaned``, a threshold that is no
+            number or that nothing is compared with, a ``cleaned`` folder inside of the scanned one, another
+            scan at work in ``output``, or a folder that cannot be written or a disk that is full.
         ValueError: a guard without a digest: save it first.
     """
     if guard.digest is None:
         raise ValueError("save the guard first: what was scored is known by its digest")
-    if guard.detector is None and options.cleaned is None:
-        raise UserError("this guard has no detector, so there is nothing to say", remedy="name --cleaned DIR")
+    if guard.detector is None and (options.cleaned is None or options.threshold is not None):
+        remedy = "name --cleaned DIR, and no --threshold"
+        raise UserError("this guard has no detector: it cleans pictures and flags none", remedy=remedy)
     if options.threshold is not None and not math.isfinite(options.threshold):
         raise UserError(f"a threshold of {options.threshold} flags all or nothing", remedy="name a number")
-    begun = time.perf_counter()
+    begun, files = clock(), [output / f"{NAME}.{form}" for form in options.forms]
     pictures = Pictures(folder)
     total = sum(1 for _ in islice(pictures, options.limit))
     if not total:
@@ -145,12 +112,12 @@ def scan(
             with progress.track("scanning", total) as advance:
                 found = islice(pictures, options.limit)
                 resumed = _Scan(guard, journal, cleaned, options, total).run(found, advance)
-            summary = _written(journal, guard, output, options)
+            threshold = guard.threshold if options.threshold is None else options.threshold
+            counts = write(journal, guard.digest, threshold, files)
             journal.remove()
         finally:
             journal.close()
-    ignored = pictures.ignored
-    return Summary(*summary, ignored, resumed, time.perf_counter() - begun, _files(output, options))
+    return Summary(**counts, ignored=pictures.ignored, resumed=resumed, seconds=clock() - begun, files=files)
 
 
 class _Scan:
@@ -161,9 +128,9 @@ class _Scan:
     ) -> None:
         self.guard, self.journal, self.cleaned = guard, journal, cleaned
         self.batch_size = options.batch_size
-        # Processes take half a second to start, and one batch keeps one of them busy.
-        self.workers = min(options.workers, -(-total // options.batch_size))
-        self.workers = 0 if total <= options.batch_size else self.workers
+        # Processes take half a second to start: one batch is decoded here.
+        batches = -(-total // options.batch_size)
+        self.workers = min(options.workers, batches) if batches > 1 else 0
         self._planned: deque[list[Found | Entry]] = deque()
 
     def run(self, found: Iterator[Found], advance: Advance) -> int:
@@ -209,25 +176,3 @@ class _Scan:
             problems = self.cleaned.write(names, self.guard.clean(given, names))
             errors |= {offsets[row]: problem for row, problem in problems.items()}
         return scores
-
-
-def _written(journal: Journal, guard: Guard, output: Path, options: Options) -> tuple[int, int, int]:
-    """Write the files of verdicts; how many there are, how many flagged, how many with an error."""
-    threshold = guard.threshold if options.threshold is None else options.threshold
-
-    def verdicts() -> Iterable[Verdict]:
-        for entry in journal.finished():
-            yield Verdict(entry.name, entry.score, threshold, entry.error)
-
-    scanned = flagged = errors = 0
-    for each in verdicts():
-        scanned, flagged, errors = scanned + 1, flagged + each.flagged, errors + (each.error is not None)
-    head: dict[str, Any] = {"format": "elliot_advrec verdicts 1", "guard": guard.digest}
-    head |= {"threshold": threshold, "scanned": scanned, "flagged": flagged, "errors": errors}
-    for form, path in zip(options.forms, _files(output, options), strict=True):
-        verdict_files.write(path, form, head, verdicts())
-    return scanned, flagged, errors
-
-
-def _files(output: Path, options: Options) -> list[Path]:
-    return [output / f"{NAME}.{form}" for form in options.forms]

@@ -229,3 +229,13 @@ def test_verdicts_compare_without_their_pictures() -> None:
     score = torch.tensor([0.2])
     assert Verdict("a", score.item(), 0.2).flagged
     assert contrastive(0.2).flags(score).tolist() == [True]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_says_the_same(kind: str) -> None:
+    pictures = [drawn(number) for number in range(5)]
+    on_cpu, on_gpu = guard(kind).check(pictures), guard(kind).to("cuda").check(pictures, cleaned=True)
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        assert one.name == other.name
+        assert other.score == (None if one.score is None else pytest.approx(one.score, abs=1e-3))

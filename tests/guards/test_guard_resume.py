@@ -18,7 +18,8 @@ from elliot_advrec.data.finding import Found
 from elliot_advrec.errors import UserError
 from elliot_advrec.guards import Guard, scanning
 from elliot_advrec.guards.journal import Entry, Journal
-from elliot_advrec.guards.scanning import Options, Summary, scan
+from elliot_advrec.guards.scanning import Options, scan
+from elliot_advrec.guards.summary import Summary
 
 Elliot = Callable[..., Called]
 SIGKILLED = -9
