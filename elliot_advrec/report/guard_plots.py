@@ -191,7 +191,7 @@ def _misshapen(exhibit: Shift, arrays: Arrays) -> str:
     points, labels = arrays[exhibit.points], arrays[exhibit.labels]
     right = points.ndim == 2 and points.shape[1] == 2 and labels.shape == points.shape[:1] and len(points) > 0
     right = right and len(exhibit.refused) == len(exhibit.groups) and labels.min() >= 0
-    right = right and labels.max() < len(exhibit.groups)
+    right = right and labels.max() < len(exhibit.groups) and labels.dtype.kind in "iu"
     return "" if right else f"The t-SNE arrays of {name_of(exhibit.defense)} do not fit together."
 
 
