@@ -2,6 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/training_defenses.py
     OMP_NUM_THREADS=1 python benchmarks/training_defenses.py --seeds 1 --only "free, m 4"
+    OMP_NUM_THREADS=1 python benchmarks/training_defenses.py --seeds 1 --output /tmp --only \\
+        --variant 'noise 1={"preset": "fast_at", "noise": 1, "warmup": 0.6, "training": {"epochs": 6}}'
 
 The settings are those of ``recipes/quickstart.yml`` (drawn garments, a narrow MobileNetV2, PGD-8 at eps 0.03
 with its warm-up; 8 epochs for the defenses, 6 for the fast ones); each seed trains a clean extractor and
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import copy
 import datetime
+import json
 import multiprocessing
 import os
 import platform
@@ -77,13 +80,13 @@ RANK, EPS = 3, (0.03, 0.05)
 BATCH = 32
 
 
-def settings(items: int, folder: Path) -> Adversarial:
+def settings(items: int, contenders: dict[str, dict[str, Any]], folder: Path) -> Adversarial:
     """The quick start with as many garments and with the contenders as its defenses."""
     text = (resources.folder("recipes") / "quickstart.yml").read_text("utf-8")
     recipe = yaml.safe_load(text)
     recipe["experiment"]["adversarial"]["catalog"]["items"] = items
     recipe["experiment"]["adversarial"]["defenses"] = [
-        "none", *({**settings, "name": name} for name, settings in CONTENDERS.items()),
+        "none", *({**settings, "name": name} for name, settings in contenders.items()),
     ]  # fmt: skip
     path = folder / "recipe.yml"
     path.write_text(yaml.safe_dump(recipe), "utf-8")
@@ -151,7 +154,19 @@ class Judged:
 def measure(seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Train and attack the clean extractor and every contender with one seed, in this process."""
     with tempfile.TemporaryDirectory() as folder:
-        return _measure(settings(options.items, Path(folder)), seed, options, Path(folder))
+        return _measure(settings(options.items, chosen(options), Path(folder)), seed, options, Path(folder))
+
+
+def chosen(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The reference, the contenders asked for, and the variants."""
+    asked = CONTENDERS if options.only is None else [REFERENCE, *options.only]
+    return {name: CONTENDERS[name] for name in CONTENDERS if name in asked} | dict(options.variant)
+
+
+def variant(text: str) -> tuple[str, dict[str, Any]]:
+    """``NAME=JSON`` of the command line."""
+    name, _, rest = text.partition("=")
+    return name, dict(json.loads(rest))
 
 
 def _measure(ours: Adversarial, seed: int, options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -162,8 +177,6 @@ def _measure(ours: Adversarial, seed: int, options: argparse.Namespace, folder: 
     precision = resolve_precision(options.precision, "cpu")
     clean = Extractor(ours.extractor, catalog.categories, catalog.attribute_names, ours.size, seed=seed)
     for spec in ours.defenses:
-        if options.only and spec.name not in (*options.only, UNDEFENDED, REFERENCE):
-            continue
         defense = None if spec.name == UNDEFENDED else DEFENSES.get(spec.kind)(spec.config)
         training = ours.extractor.training if defense is None else defense.training(ours.extractor.training)
         training = training.model_copy(update={"validate_epochs": False})
@@ -279,7 +292,15 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once, each in a process of its own")
     parser.add_argument(
-        "--only", nargs="+", choices=CONTENDERS, help="contenders beside the reference; all when absent"
+        "--only", nargs="*", choices=CONTENDERS, help="contenders beside the reference; all when absent"
+    )
+    parser.add_argument(
+        "--variant",
+        type=variant,
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="one more contender: a defense as a recipe names it; may be given again",
     )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON and the Markdown")
     options = parser.parse_args()
@@ -302,7 +323,7 @@ def main() -> None:
         "torch": torch.__version__,
     }
     print(tables(runs, worst))
-    data = {"setting": setting, "contenders": CONTENDERS, "worst": worst, "runs": runs}
+    data = {"setting": setting, "contenders": chosen(options), "worst": worst, "runs": runs}
     write_json(options.output / "training_defenses.json", data)
     described = ", ".join(f"{name} {value}" for name, value in setting.items())
     with atomic(options.output / "training_defenses.md") as temporary:
