@@ -80,8 +80,8 @@ def fitting(name: str, filter: Spec | None, detector: Spec | None, config: Guard
             where=node.where("knowledge"),
             remedy="write knowledge: [oblivious, adaptive], or add a detector",
         )
-    if learns(filter):
-        for what, remedy in _schedule(config, learns(detector), node):
+    if filter is not None and learns(filter):
+        for what, remedy in _schedule(config, filter, learns(detector), node):
             raise UserError(what, where=node.where("filter_training", "stages"), remedy=remedy)
 
 
@@ -106,19 +106,18 @@ def _beside(name: str, filter: Spec | None, detector: Spec) -> None:
         )
 
 
-def _schedule(config: GuardConfig, detector: bool, node: Node) -> Iterator[tuple[str, str]]:
+def _schedule(config: GuardConfig, filter: Spec, detector: bool, node: Node) -> Iterator[tuple[str, str]]:
     """What is wrong with who learns when, and the remedy."""
     training = config.filter_training
     learners = {learner for stage in training.stages for learner in stage.learns}
     if detector and "detector" not in learners:
         yield "no stage learns the detector", "add one with learns: [detector]"
-    if detector:
-        return
     written = node.get("filter_training")
     stages = None if written is None else written.get("stages")
     # An overlay's stages, and the paper's, are for entries with a detector and for those without.
-    own = stages is not None and not stages.origin.overlay
-    if own and "detector" in learners and training.stages != type(training)().stages:
+    own = stages is not None and not stages.origin.overlay and training.stages != type(training)().stages
+    if own and "detector" in learners and not detector:
         yield "a stage learns a detector, and there is none that learns", "take 'detector' out of 'learns'"
-    if "filter" not in learners:
-        yield "no stage learns the filter", "add one with learns: [filter]"
+    weights = getattr(filter.config, "weights", "none")
+    if "filter" not in learners and (weights == "none" or not detector):
+        yield "no stage learns the filter", "add one with learns: [filter], or name 'weights' for the filter"

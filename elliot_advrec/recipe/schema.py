@@ -155,19 +155,25 @@ class _Writer:
                 "description": several.pop("description", None),
                 "anyOf": [several, several["items"]],
             }
-        settings["properties"] |= {
-            "filter": {"anyOf": [self._kind(FILTER, {}), {"type": "null"}]},
-            "detector": {"anyOf": [self._kind(DETECTOR, {}), {"type": "null"}]},
-            "preset": {"enum": names},
-            "name": _NAME,
-        }
-        settings["anyOf"] = [
-            {"required": ["preset"]},
-            {"required": ["name"], "properties": {"name": {"enum": names}}},
-            *({"required": [part], "properties": {part: {"not": {"type": "null"}}}} for part in GUARDING),
-        ]
         settings["description"] = "What stands in front of an extractor: a filter, a detector, or both."
-        return [{"enum": names}, settings]
+        settings["properties"]["name"] = _NAME
+        parts = {"filter": self._kind(FILTER, {}), "detector": self._kind(DETECTOR, {})}
+        whole = {**settings, "properties": {**settings["properties"], **_or_null(parts)}}
+        whole["anyOf"] = [
+            {"required": [part], "properties": {part: {"not": {"type": "null"}}}} for part in GUARDING
+        ]
+        changed = {
+            part: {"anyOf": [_partial(each) for each in kind["anyOf"]]} for part, kind in parts.items()
+        }
+        preset = {
+            **settings,
+            "properties": {**settings["properties"], **_or_null(changed), "preset": {"enum": names}},
+            "anyOf": [
+                {"required": ["preset"]},
+                {"required": ["name"], "properties": {"name": {"enum": names}}},
+            ],
+        }
+        return [{"enum": names}, whole, preset]
 
     @staticmethod
     def _attack_keys() -> Schema:
@@ -256,6 +262,15 @@ class _Writer:
                     "description": value.get("description"),
                 }
         return _without_empty(found)
+
+
+def _or_null(parts: dict[str, Schema]) -> Schema:
+    return {name: {"anyOf": [part, {"type": "null"}]} for name, part in parts.items()}
+
+
+def _partial(entry: Schema) -> Schema:
+    """Settings of a part that a preset names already."""
+    return {key: value for key, value in entry.items() if key != "anyOf"}
 
 
 def _searched(one: Schema) -> Schema:

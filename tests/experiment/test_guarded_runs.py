@@ -352,8 +352,7 @@ def test_seeds_and_folds(tmp_path: Path) -> None:
         assert len(fitted) == 2
         assert len({stage.needs["fitted"].key for stage in fitted}) == 2
     pictures = [
-        found.pictures(defense="drawn", attack="fgsm (adaptive)", seed=s, threat="promotion")
-        for s in (1, 2)
+        found.pictures(defense="drawn", attack="fgsm (adaptive)", seed=s, threat="promotion") for s in (1, 2)
     ]
     assert not np.array_equal(*pictures)
 
