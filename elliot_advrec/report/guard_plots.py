@@ -61,9 +61,7 @@ def _over_eps(pool: Pool, where: Mapping[str, object], over: str | None) -> Pane
     curves: list[Curve] = [(key, []) for key in _COLOURS.values()]
     for eps in sizes:
         one = standing(pool, SUCCESS, where, over, [case for case in found if case[2] == eps])
-        if one is None:
-            continue
-        numbers = {**one.known, _WITHOUT: one.without, _TRIED: one.tried}
+        numbers = {} if one is None else {**one.known, _WITHOUT: one.without, _TRIED: one.tried}
         for key, points in curves:
             cell = numbers.get(key.label)
             points += [] if cell is None else [(eps, cell)]

@@ -28,6 +28,8 @@ RATES = frozenset(
 )
 """Metrics that are shares of n trials: pooled by adding up trials, with a Wilson interval."""
 P_VALUE = "p_value_vs_none"
+_INDEXED = ("metric", "defense", "attack")
+"""What cells are found by at once, in this order."""
 
 
 class Key(NamedTuple):
@@ -81,9 +83,11 @@ class Pool:
 
     def _keep(self, cells: list[Pooled]) -> None:
         self._cells = cells
-        self._by_metric: dict[str, list[Pooled]] = {}
+        self._index: dict[tuple[Any, ...], list[Pooled]] = {}
         for cell in cells:
-            self._by_metric.setdefault(cell.key.metric, []).append(cell)
+            place = tuple(getattr(cell.key, field) for field in _INDEXED)
+            for depth in range(1, len(place) + 1):
+                self._index.setdefault(place[:depth], []).append(cell)
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -96,13 +100,13 @@ class Pool:
 
     def select(self, **where: Any) -> list[Pooled]:
         """Cells whose key has these values; a list or set stands for any of its members."""
-        # Nearly every question names its metric, and a long run has thousands of cells.
-        metric = where.pop("metric", None)
-        found = self._cells
-        if isinstance(metric, str):
-            found = self._by_metric.get(metric, [])
-        elif metric is not None:
-            found = [cell for cell in self._cells if cell.key.metric in metric]
+        # Nearly every question names its metric, most a defense too, and a long run has thousands of cells.
+        place: list[str | None] = []
+        for field in _INDEXED:
+            if field not in where or not isinstance(where[field], str | None):
+                break
+            place.append(where.pop(field))
+        found = self._index.get(tuple(place), []) if place else self._cells
         for field, wanted in where.items():
             allowed = wanted if isinstance(wanted, list | set | tuple | frozenset) else (wanted,)
             found = [cell for cell in found if getattr(cell.key, field) in allowed]

@@ -143,6 +143,13 @@ def test_defenses_are_ordered_where_all_of_them_were_attacked():
     assert texts(tables.full[0])[0][1:3] == ["64/255", "95.0"]
 
 
+def test_a_defense_without_a_common_budget_has_its_rows_alone():
+    document, pool = of([*SMALL, rate(0.3, "adaptive", defense="resize_pad", eps=0.0)])
+    tables = guard_tables(document, pool)
+    assert [row[0] for row in texts(tables.summary[0])] == ["squeeze", "reconstruct"]
+    assert [block.label for block in tables.full[0].blocks][-1] == "resize_pad"
+
+
 def test_a_defense_that_nobody_attacked_knowingly_has_no_worst_case():
     rows = [*SMALL, rate(0.01, "oblivious", defense="resize_pad")]
     document, pool = of(rows)
