@@ -26,8 +26,8 @@ HITS = {"sampled_HR": "Sampled HR", "catalog_HR": "HR in the whole catalog", "hi
 """Measures beside success, and what they are called."""
 UNINFORMED = "† Nobody who knows of the defense attacked it: its worst case is unknown."
 _WITHOUT = (
-    "Worst case: the attacker who is strongest over all pairs, not pair by pair. Without it: the same attack on "
-    "what the defense stands in front of."
+    "Worst case: the attacker who is strongest over all pairs, not pair by pair. Without it: the same attack "
+    "on what the defense stands in front of."
 )
 
 
