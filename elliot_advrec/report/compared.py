@@ -25,7 +25,10 @@ from elliot_advrec.report.table import Block, Column, Entry, Table, table
 HITS = {"sampled_HR": "Sampled HR", "catalog_HR": "HR in the whole catalog", "hit_rate": "Hit rate"}
 """Measures beside success, and what they are called."""
 UNINFORMED = "† Nobody who knows of the defense attacked it: its worst case is unknown."
-_WITHOUT = "Without it: the same attack on what the defense stands in front of."
+_WITHOUT = (
+    "Worst case: the attacker who is strongest over all pairs, not pair by pair. Without it: the same attack "
+    "on what the defense stands in front of."
+)
 
 
 class Compared:
