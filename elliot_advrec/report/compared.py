@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from elliot_advrec.report.budgets import largest_common
+from elliot_advrec.report.budgets import strongest_common
 from elliot_advrec.report.entries import EMPTY, mean, percent
 from elliot_advrec.report.guarded import (
     KNOWLEDGE,
@@ -40,7 +40,7 @@ class Compared:
         self.pool, self.known, self.measure, self.where = pool, known, measure, where
         self.entry: Callable[[Pooled | None], Entry] = percent if measure is SUCCESS else mean
         there = [name for name in known if self._cases(name)]
-        self.eps, _ = largest_common(
+        self.eps, _ = strongest_common(
             pool.only(knowledge=KNOWLEDGE), there, {**where, "metric": measure.metric}
         )
         self.defenses = sorted(there, key=self._order)

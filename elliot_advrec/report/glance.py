@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from elliot_advrec.report.accuracy import ADVERSARIAL
-from elliot_advrec.report.budgets import largest_common
+from elliot_advrec.report.budgets import strongest_common
 from elliot_advrec.report.compared import by
 from elliot_advrec.report.entries import EMPTY, mean, percent
 from elliot_advrec.report.guarded import OBLIVIOUS, SUCCESS
@@ -40,7 +40,7 @@ def glance_table(pool: Pool) -> Table | None:
         if threat in rules:
             rank_min, length = rules[threat]
             where = {"threat": threat, "rank_min": rank_min, "k": length}
-        eps, norm = largest_common(pool, defenses, {**where, "metric": RATE})
+        eps, norm = strongest_common(pool, defenses, {**where, "metric": RATE})
         sizes.append(eps)
         rows = []
         for defense in defenses:

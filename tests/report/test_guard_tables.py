@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from elliot_advrec import report
+from elliot_advrec.report.budgets import strongest_common
 from elliot_advrec.report.caveats import caveats
 from elliot_advrec.report.detection import confusion_tables, detection_tables
 from elliot_advrec.report.document import Row, parse
@@ -134,6 +135,14 @@ def test_every_worst_case_is_the_largest_number_of_its_defense():
                 assert float(worst.text) == max(known), (attack, eps)
                 assert pairs.text == "50"
         assert order == sorted(order)
+
+
+def test_a_weak_attack_with_a_larger_budget_does_not_speak_for_all():
+    both = ["squeeze", "reconstruct"]
+    for value, shown in ((0.02, E16), (0.85, 32 / 255)):
+        larger = [rate(value, "adaptive", "fgsm", steps=1, defense=d, eps=32 / 255) for d in both]
+        _, pool = of([*SMALL, *larger])
+        assert strongest_common(pool, both, {"metric": "success_rate"})[0] == shown
 
 
 def test_defenses_are_ordered_where_all_of_them_were_attacked():
