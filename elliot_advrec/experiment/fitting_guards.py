@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elliot_advrec.data.pixels import PixelFile
@@ -132,20 +133,33 @@ def _ranking(workspace: Workspace, stage: Stage) -> Ranking | None:
     if fitted is None:
         return None
     recommender = workspace.recommender(fitted)
-    train = workspace.interactions(fitted.needs["interactions"]).train.tocsr()
+    taken = workspace.interactions(fitted.needs["interactions"]).train
     view = FrozenExtractor(workspace.extractor(stage.needs["extractor"])).to(workspace.device)
-    users, items = train.nonzero()
-    random = np.random.default_rng(stream_seed("triples", stage.parts["seed"]))
-    others = random.integers(train.shape[1], size=len(users))
-    # Those that were taken after all are drawn again; a few that stay do no harm.
-    for _ in range(10):
-        taken = np.asarray(train[users, others]).ravel() != 0
-        others[taken] = random.integers(train.shape[1], size=int(taken.sum()))
+    own = workspace.catalog(stage.needs["catalog"]).rows_of("train")
 
     def score(user: np.ndarray, rows: np.ndarray, shown: Tensor) -> Tensor:
         return pair_scores(recommender, user, rows, view.embed(shown))
 
-    return Ranking(np.stack([users, items, others], axis=1).astype(np.int64), score)
+    return Ranking(draw_triples(taken, own, stream_seed("triples", stage.parts["seed"])), score)
+
+
+def draw_triples(taken: csr_matrix, own: np.ndarray, seed: int) -> np.ndarray:
+    """(T, 3) int64 of user, item and another item, one for each interaction.
+
+    Args:
+        taken: (U, N) training interactions.
+        own: rows of the catalog's training split, the only ones that others are drawn from: their pictures
+            are learned from too, and neither threshold nor detection may rest on pictures that were.
+        seed: decides the draws.
+    """
+    users, items = taken.nonzero()
+    random, matrix = np.random.default_rng(seed), taken.tocsr()
+    others = own[random.integers(len(own), size=len(users))]
+    # Those that were taken after all are drawn again; a few that stay do no harm.
+    for _ in range(10):
+        again = np.asarray(matrix[users, others]).ravel() != 0
+        others[again] = own[random.integers(len(own), size=int(again.sum()))]
+    return np.stack([users, items, others], axis=1).astype(np.int64)
 
 
 def _batches(pixels: PixelFile, ids: list[str], rows: np.ndarray) -> Iterator[tuple[Tensor, list[str]]]:
