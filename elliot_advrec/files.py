@@ -75,7 +75,9 @@ def held(folder: Path, name: str, taken: str) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("w") as lock:
+        # Not through a link: whoever may put files there must not choose what is opened.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(folder / name, flags, 0o666), "r+") as lock:
             try:
                 # Released by the kernel even after kill -9.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,7 +48,10 @@ class Found:
         """(size, size, 3) uint8 RGB; raises ``BadImage``."""
         if self.problem is not None:
             raise BadImage(self.path, self.problem)
-        return decode(self.path, size)
+        try:
+            return decode(self.path, size)
+        except MemoryError:
+            raise BadImage(self.path, "no memory to decode it") from None
 
 
 def place(name: str) -> tuple[str, ...]:

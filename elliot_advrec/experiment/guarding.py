@@ -12,9 +12,12 @@ from elliot_advrec.experiment.runner import run_plan
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import disk_error
-from elliot_advrec.guards.folder import RECORD
+from elliot_advrec.guards.folder import DETECTOR, EXTRACTOR, FILTER, RECORD
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import GuardSpec, Recipe
+
+GUARD = (RECORD, FILTER, DETECTOR, EXTRACTOR)
+"""What a guard's folder may hold."""
 
 
 def fit_guard(
@@ -41,12 +44,7 @@ def fit_guard(
             a run may refuse.
     """
     name = _chosen(recipe, defense)
-    if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(
-            "there is something here already, and it is no guard",
-            where=str(output),
-            remedy="name an empty folder, or one that is not there",
-        )
+    _free(output)
     plan = make_plan(recipe, workspace.device.type)
     seed = recipe.adversarial.seeds[0]
     made = next(s for s in plan.stages if s.kind == "guard" and s.tags == {"defense": name, "seed": seed})
@@ -54,6 +52,24 @@ def fit_guard(
     run_plan(Plan(tuple(needed.values()), 0), workspace, progress)
     _copy(workspace, made, output)
     return output
+
+
+def _free(output: Path) -> None:
+    """Refuse a place that holds anything but a guard: it is replaced whole.
+
+    Raises:
+        UserError: names what else is there.
+    """
+    if not output.exists():
+        return
+    there = sorted(path.name for path in output.iterdir()) if output.is_dir() else [output.name]
+    other = [name for name in there if name not in GUARD] if output.is_dir() else there
+    if other or (there and RECORD not in there):
+        raise UserError(
+            f"there is something here already that is no guard's: {(other or there)[0]}",
+            where=str(output),
+            remedy="name an empty folder, or one that is not there",
+        )
 
 
 def _chosen(recipe: Recipe, defense: str | None) -> str:
@@ -81,7 +97,7 @@ def _chosen(recipe: Recipe, defense: str | None) -> str:
 def _copy(workspace: Workspace, made: Stage, output: Path) -> None:
     """The guard's files beside their place, then into it: a killed copy leaves what was there."""
     source = workspace.folder(made)
-    files = ["guard.json", *(path.name for path in source.glob("*.safetensors"))]
+    files = [name for name in GUARD if (source / name).is_file()]
     partial = output.with_name(f".{output.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -89,7 +105,12 @@ def _copy(workspace: Workspace, made: Stage, output: Path) -> None:
         for name in files:
             shutil.copyfile(source / name, partial / name)
         if output.exists():
-            shutil.rmtree(output)
-        os.replace(partial, output)
+            earlier = output.with_name(f".{output.name}.earlier")
+            shutil.rmtree(earlier, ignore_errors=True)
+            os.replace(output, earlier)
+            os.replace(partial, output)
+            shutil.rmtree(earlier, ignore_errors=True)
+        else:
+            os.replace(partial, output)
     except OSError as error:
         raise disk_error(error, output) from error

@@ -45,7 +45,7 @@ def checks(
     found = [
         *_growing(made, "eps", ("steps",)),
         *_growing(made, "steps", ("eps",)),
-        *_knowing(rates),
+        *_knowing(rates, refusing),
         *_black_box([row for row in rows if row["metric"] == "success_rate"], stages),
     ]
     for done in stages:
@@ -109,8 +109,11 @@ def _made_for(row: Row, refusing: set[str]) -> bool:
     return row["knowledge"] != "oblivious" and not seen
 
 
-def _knowing(rates: Sequence[Row]) -> list[dict[str, Any]]:
-    """Whoever knows a defense does no worse than who does not; else its gradients hide something."""
+def _knowing(rates: Sequence[Row], refusing: set[str]) -> list[dict[str, Any]]:
+    """Whoever knows a defense does no worse than who does not; else its gradients hide something.
+
+    Where a detector refuses pictures, only who minds it knows the defense.
+    """
     found = []
     groups: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in rates:
@@ -120,7 +123,8 @@ def _knowing(rates: Sequence[Row]) -> list[dict[str, Any]]:
             groups.setdefault(key, {})[row["knowledge"]] = row
     for group in groups.values():
         oblivious = group.pop("oblivious", None)
-        if oblivious is None or not group:
+        known = {"evading"} if oblivious is not None and oblivious["defense"] in refusing else set(group)
+        if oblivious is None or not known & set(group):
             continue
         best = max(group.values(), key=lambda row: row["value"])
         found.append(

@@ -46,7 +46,9 @@ class Journal:
         """Whether there is something to take over."""
         self._taken: tuple[str, ...] = ()
         self._replaced = False
-        self._stream = self._fresh.open("w", encoding="ascii")
+        # Anew, and not through a link: whoever may put files there must not choose what is written.
+        self._fresh.unlink(missing_ok=True)
+        self._stream = self._fresh.open("x", encoding="ascii")
         self._write(self._key)
 
     def known(self, found: Found) -> Entry | None:

@@ -128,9 +128,8 @@ class _Scan:
     ) -> None:
         self.guard, self.journal, self.cleaned = guard, journal, cleaned
         self.batch_size = options.batch_size
-        # Processes take half a second to start: one batch is decoded here.
-        batches = -(-total // options.batch_size)
-        self.workers = min(options.workers, batches) if batches > 1 else 0
+        # One at least, whatever there is: a picture that kills its decoder must not take the scan along.
+        self.workers = min(options.workers, max(1, -(-total // options.batch_size)))
         self._planned: deque[list[Found | Entry]] = deque()
 
     def run(self, found: Iterator[Found], advance: Advance) -> int:

@@ -72,6 +72,8 @@ def decoded(asked: Asked, name: str | None, size: int) -> tuple[str, np.ndarray 
         pixels = read(name or "picture")
     except BadImage as error:
         return name or "picture", error
+    except MemoryError:
+        return name or "picture", BadImage(name or "picture", "no memory to decode it")
     return name or f"picture {hashlib.sha256(pixels.tobytes()).hexdigest()[:16]}", pixels
 
 

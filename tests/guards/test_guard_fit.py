@@ -84,7 +84,7 @@ def test_what_is_refused(elliot: Elliot, tmp_path: Path, monkeypatch: pytest.Mon
     refused = [
         (["-o", "out"], "2 defenses of the recipe have a filter or a detector; say which: --defense plain"),
         (["-o", "out", "--defense", "plane"], "did you mean 'plain'?"),
-        (["-o", "full", "--defense", "plain"], "there is something here already, and it is no guard"),
+        (["-o", "full", "--defense", "plain"], "there is something here already that is no guard's"),
         (["-o", two, "--defense", "plain"], "there is something here already"),
         (["-o", "out", "--store", "out/store"], "the store lies in the guard's folder, which is replaced"),
         (["-o", "out", "--device", "cuda:99"], "device 'cuda:99' is not there"),

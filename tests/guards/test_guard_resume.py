@@ -211,3 +211,19 @@ def test_the_journal_holds_nothing_in_memory(tmp_path: Path) -> None:
 def test_a_summary_counts_only_what_was_scanned_now(tmp_path: Path) -> None:
     said = Summary(1200, 3, 2, 0, 200, 10.0, [tmp_path / "verdicts.tsv"]).told()
     assert said.startswith("1,200 pictures, 3 flagged, 2 with an error; 100.0 pictures a second; verdicts: ")
+
+
+def test_links_in_the_output_are_not_followed(tmp_path: Path) -> None:
+    from elliot_advrec.errors import UserError
+    from elliot_advrec.files import held
+    from elliot_advrec.guards.journal import Journal
+
+    victim = tmp_path / "victim"
+    victim.write_text("precious", "utf-8")
+    (tmp_path / ".lock").symlink_to(victim)
+    with pytest.raises(UserError), held(tmp_path, ".lock", "taken"):
+        pass
+    (tmp_path / ".verdicts.partial.new").symlink_to(victim)
+    journal = Journal(tmp_path, {})
+    journal.close()
+    assert victim.read_text("utf-8") == "precious"
