@@ -12,7 +12,14 @@ THREATS: list[dict[str, Any]] = [
     {"preset": "item_to_item", "pairs": 4, "rank_min": [3]},
     {"preset": "category", "pairs": 4, "min_items": 1, "regimes": ["fixed", "poisoned"]},
     {"preset": "promotion", "pairs": 4, "k": [5]},
-    {"preset": "promotion", "name": "by rank", "pairs": 4, "k": [5], "knowledge": "rank"},
+    {
+        "preset": "promotion",
+        "name": "by rank",
+        "pairs": 2,
+        "k": [5],
+        "knowledge": "rank",
+        "recommenders": "VBPR",
+    },
     {"preset": "demotion", "pairs": 4, "k": [5]},
     {"preset": "untargeted", "users": 2, "negatives": 3, "k": [2]},
     {"preset": "cold_start", "pairs": 4, "k": [5]},
@@ -30,7 +37,7 @@ GUARD = {"name": "guard", "filter": "resize_pad", "detector": SQUEEZED, "draws":
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     recipe = guarded("none", GUARD, threats=THREATS, attacks=ATTACKS)
-    recipe["experiment"]["adversarial"]["simulation"] = {"cold": 0.2}
+    recipe["experiment"]["adversarial"]["catalog"]["cold"] = 0.2
     return run(recipe, tmp_path_factory.mktemp("guarded threats"))
 
 
