@@ -59,8 +59,8 @@ class System:
 
 
 def _same(one: Stage, other: Stage) -> bool:
-    same_model = bool(one.tags["recommender"] == other.tags["recommender"])
-    return same_model and bool(one.parts["suffix"] == other.parts["suffix"])
+    this, that = ((stage.tags["recommender"], stage.parts["suffix"]) for stage in (one, other))
+    return this == that
 
 
 class Systems:
@@ -92,8 +92,6 @@ class Systems:
         """All that is done with the system under ``defense``."""
         system = self.system(defense.name)
         if system.guard is not None:
-            if "filter" in system.guard.needs:
-                yield system.guard.needs["filter"]
             yield system.guard
         yield system.embeddings
         if system.guard is None:

@@ -24,6 +24,7 @@ from elliot_advrec.filters import FILTERS, Filter
 from elliot_advrec.filters.learned import LearnedFilter
 from elliot_advrec.filters.training import Ranking, train
 from elliot_advrec.guards import Guard
+from elliot_advrec.guards.folder import DETECTOR, FILTER
 from elliot_advrec.metrics.rates import wilson
 from elliot_advrec.progress import Progress
 from elliot_advrec.recipe import GuardSpec
@@ -31,7 +32,6 @@ from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats.scores import pair_scores
 
 BATCH = 32
-FILTER, DETECTOR = "filter.safetensors", "detector.safetensors"
 CLEAN = "clean.npz"
 """Scores of the clean pictures that neither filter nor detector nor threshold has seen."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -95,10 +95,9 @@ class Known:
         )
 
     def _counted(self, found: AttackResult) -> AttackResult:
-        return AttackResult(
-            found.images,
-            found.loss,
-            found.gradient_evaluations * self.draws,
-            found.queries * self.draws,
-            found.image_updates,
+        """With every draw of a filter counted as a pass of its own."""
+        return replace(
+            found,
+            gradient_evaluations=found.gradient_evaluations * self.draws,
+            queries=found.queries * self.draws,
         )
