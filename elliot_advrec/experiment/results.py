@@ -109,7 +109,8 @@ def _detected(stage: Stage, pairs: Mapping[str, np.ndarray], workspace: Workspac
     threshold = None if guard is None else workspace.record(guard)["threshold"]
     if guard is None or threshold is None:
         return []
-    return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold)
+    test = workspace.catalog(stage.needs["extractor"].needs["catalog"]).rows_of("test")
+    return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold, np.asarray(test))
 
 
 def _about_thresholds(guards: list[Stage], attacks: list[Stage], workspace: Workspace) -> list[str]:
