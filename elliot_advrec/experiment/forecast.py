@@ -34,7 +34,7 @@ class Forecast:
         self._spent[kind] = (time + seconds, work + gradients, number + 1)
 
     def left(self) -> tuple[float, bool]:
-        """Seconds for all that is to come, and whether that is all: kinds that were not seen yet count nothing."""
+        """Seconds for all that is to come, and whether that is all: kinds not seen yet count nothing."""
         total, whole = 0.0, True
         for kind, gradients in self._left:
             if kind not in self._spent:
@@ -45,7 +45,7 @@ class Forecast:
         return total, whole
 
     def said(self) -> str:
-        """What a person reads beside the stage that begins: `` (about 12 min left)``; empty where little is."""
+        """What is said beside the stage that begins: `` (about 12 min left)``; empty where little is."""
         seconds, whole = self.left()
         if seconds < LEAST:
             return ""

@@ -55,8 +55,8 @@ def _judged(guard: Judge, read: list[tuple[str, np.ndarray | BadImage]], cleaned
         pixels = as_floats(np.stack(list(good.values())).transpose(0, 3, 1, 2))
         measured = None
         if cleaned:
-            shown, measured = guard.look(pixels, names)
-            images = list(as_images(shown))
+            cleansed, measured = guard.look(pixels, names)
+            images = list(as_images(cleansed))
         elif guard.detector is not None:
             measured = guard.score(pixels, names)
         if measured is not None:

@@ -121,7 +121,7 @@ class Guard:
 
     @torch.no_grad()
     def look(self, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """What ``clean`` and ``score`` give, with one pass through the filter where the detector needs no more.
+        """What ``clean`` and ``score`` give, by one pass through the filter where the detector needs no more.
 
         Returns:
             The filtered pictures, and their scores; None without a detector.

@@ -169,10 +169,8 @@ class _Scan:
             return {}
         names, given = [each.name for each in good], as_floats(pixels).to(self.guard.device)
         if self.cleaned is None:
-            shown, found = None, self.guard.score(given, names)
-        else:
-            shown, found = self.guard.look(given, names)
-        if self.cleaned is not None and shown is not None:
-            problems = self.cleaned.write(names, shown)
-            errors |= {offsets[row]: problem for row, problem in problems.items()}
+            return dict(zip(offsets, self.guard.score(given, names).tolist(), strict=True))
+        shown, found = self.guard.look(given, names)
+        problems = self.cleaned.write(names, shown)
+        errors |= {offsets[row]: problem for row, problem in problems.items()}
         return {} if found is None else dict(zip(offsets, found.tolist(), strict=True))

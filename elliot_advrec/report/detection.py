@@ -16,10 +16,10 @@ METRICS = (ACCURACY, TPR, FLAGGED, AUROC, STRICT)
 """Of attacks on a defense with a detector."""
 _NOTE = (
     "Percent, but for AUROC; 95 % interval or spread over seeds below. Flagged: of all pictures that the "
-    "attacker handed in. The rest is of test pictures, on which nothing was fitted, each once. Accuracy: right "
-    "verdicts over each attacked picture and its untouched self. TPR: attacked ones that are flagged, FPR: "
-    "clean ones that are, both at the threshold. AUROC, and TPR where 1 % of them are flagged, are against the "
-    "clean test pictures."
+    "attacker handed in. The rest is of test pictures, on which nothing was fitted, each once. Accuracy: "
+    "right verdicts over each attacked picture and its untouched self. TPR: attacked ones that are flagged, "
+    "FPR: clean ones that are, both at the threshold. AUROC, and TPR where 1 % of them are flagged, are "
+    "against the clean test pictures."
 )
 _COUNTED = "Test pictures by verdict, over all seeds."
 Row = Callable[[Mapping[str, object]], tuple[Entry, ...]]

@@ -16,8 +16,8 @@ from elliot_advrec.report.table import Table
 READ = (
     "Oblivious attackers know nothing of the defense and attack the extractor alone; adaptive ones "
     "differentiate through filter and extractor as one; evading ones also keep below the detector's "
-    "threshold. Pictures are handed in as files of 8 bits. One that is flagged is refused, and its attack has "
-    "failed, unless the recipe says otherwise. A defense is as good as its worst case."
+    "threshold. Pictures are handed in as files of 8 bits. One that is flagged is refused, and its attack "
+    "has failed, unless the recipe says otherwise. A defense is as good as its worst case."
 )
 
 
