@@ -9,7 +9,7 @@ import html
 import re
 
 FENCE = re.compile(r"^```equation\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_LETTER = re.compile(r"(?<![A-Za-z0-9'&])([A-Za-z])(?![A-Za-z0-9'])")
+_LETTER = re.compile(r"(?<![A-Za-z0-9'&])([A-Za-z])(?![A-Za-z0-9])")
 _LOWERED = re.compile(r"_\{([^{}]*)\}")
 _RAISED = re.compile(r"\^\{([^{}]*)\}")
 

@@ -106,7 +106,7 @@ def _taken_over(name: str) -> str:
         text = "One number for all lists together: no user has a value, so there is no interval and no test."
     if found.complete:
         text += " Every relevant item's rank counts, far below the cut-off too."
-    snippet = f"```yaml\nevaluation: {{cutoffs: [10, 20], simple_metrics: [{name}]}}\n```"
+    snippet = f"```yaml\ntop_k: 20\nevaluation: {{cutoffs: [10, 20], simple_metrics: [{name}]}}\n```"
     return f"## In a recipe\n\n{snippet}\n\n{text}"
 
 

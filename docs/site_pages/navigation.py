@@ -29,7 +29,7 @@ def complete(nav: Nav, docs: Path) -> Nav:
         section = next(iter(entry)) if isinstance(entry, dict) else None
         if section in SECTIONS:
             found = sorted(p.relative_to(docs).as_posix() for p in docs.glob(SECTIONS[section]))
-            entry = {section: [*entry[section], *({title(u): u} for u in found if u not in named)]}
+            entry = {section: [*entry[section], *({title(u, docs): u} for u in found if u not in named)]}
         made.append(entry)
     made.insert(-1, {"Reference": _reference()})
     more: Nav = [{name.removesuffix(".md").capitalize(): uri} for name, uri in beside().items()]

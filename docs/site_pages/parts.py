@@ -90,9 +90,9 @@ def presets_of(kind: str, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def title(uri: str) -> str:
-    """The heading of a page below ``docs/``."""
-    for line in (DOCS / uri).read_text("utf-8").splitlines():
+def title(uri: str, docs: Path = DOCS) -> str:
+    """The heading of a page below ``docs``."""
+    for line in (docs / uri).read_text("utf-8").splitlines():
         if line.startswith("# "):
             return line[2:]
     raise ValueError(f"{uri} has no heading")
