@@ -19,9 +19,10 @@ SMALLER = (
     "defenses.at.training.epochs=1",
     "defenses.at.steps=1",
     "catalog.size=32",
-    "threats.item_to_item.pairs=6",
+    "threats.item_to_item.pairs=4",
     "threats.item_to_item.rank_min=[1,3]",
     "attacks.pgd.steps=2",
+    "attacks.pgd.eps=[0.03]",
     "attacks.rank_auto.gradients=10",
     "workers=0",
 )
