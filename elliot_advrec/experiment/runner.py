@@ -10,6 +10,7 @@ from typing import Any
 from elliot_advrec.experiment.attacking import make_attack
 from elliot_advrec.experiment.exhibits import make_exhibits
 from elliot_advrec.experiment.fitting_guards import make_filter, make_guard
+from elliot_advrec.experiment.forecast import Forecast
 from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
@@ -19,6 +20,7 @@ from elliot_advrec.experiment.ranking import make_recommender, make_rerank
 from elliot_advrec.experiment.searching import make_search
 from elliot_advrec.experiment.stages import Finished, Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.memory import Watermark
 from elliot_advrec.progress import Progress
 
 Work = Callable[[Workspace, Stage, Path, Progress], Outcome]
@@ -45,20 +47,21 @@ def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finis
     """Do what is missing and return every stage's record, in the plan's order."""
     finished = []
     missing = [
-        stage for stage in plan.stages if workspace.store.entry(stage.kind, stage.key).record() is None
+        stage for stage in plan.unique() if workspace.store.entry(stage.kind, stage.key).record() is None
     ]
-    ahead = len({stage.key for stage in missing})
+    ahead = len(missing)
     if plan.stages and not ahead:
         progress.say("every stage is in the store already")
-    done = 0
+    done, forecast = 0, Forecast((stage.kind, plan.gradients(stage)) for stage in missing)
     for stage in plan.stages:
         entry = workspace.store.entry(stage.kind, stage.key)
         record = entry.record()
         cached = record is not None
         if record is None:
             done += 1
-            progress.say(f"[{done}/{ahead}] {stage.label}")
+            progress.say(f"[{done}/{ahead}] {stage.label}{forecast.said()}")
             record, cached = _make(workspace, stage, progress)
+            forecast.done(stage.kind, plan.gradients(stage), record["seconds"])
         finished.append(Finished(stage, record, cached))
     return finished
 
@@ -69,7 +72,7 @@ def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[
         record = entry.record()
         if record is not None:  # another run over the same store finished it while this one waited
             return record, True
-        start = time.monotonic()
+        start, memory = time.monotonic(), Watermark()
         outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
         entry.commit(
             {
@@ -77,6 +80,7 @@ def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[
                 "key": stage.key,
                 "settings": dict(stage.settings),
                 "seconds": round(time.monotonic() - start, 3),
+                "peak_memory_mb": memory.mb(),
                 "gradient_evaluations": outcome.gradients,
                 "rows": outcome.rows,
                 "notes": outcome.notes,
