@@ -72,6 +72,11 @@ def test_nothing_is_written_about_what_is_not_there() -> None:
     assert set(metric_pages.entries()) == set(metrics.SUMMARIES)
 
 
+def test_the_readme_names_every_part() -> None:
+    text = (DOCS.parent / "README.md").read_text("utf-8").partition("## What is inside")[2]
+    assert not [name for _, name in PARTS if f"`{name}`" not in text]
+
+
 def test_works_are_cited() -> None:
     cited = {key for kind, name in PARTS for key in notes.note(kind, name).sources}
     cited |= {key for entry in metric_pages.entries().values() for key in entry.sources}
