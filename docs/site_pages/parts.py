@@ -73,20 +73,17 @@ def overview(kind: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def presets_of(kind: str, name: str) -> list[tuple[str, str]]:
-    """(preset, its line) of those that set up a part."""
-    if kind not in recipe.PRESET_KINDS:
-        return []
+def presets_of(kind: str, name: str) -> list[tuple[str, str, Path]]:
+    """(preset, its line, its file) of those that set up a part."""
     found = []
     for preset, line in recipe.presets(kind):
         path = preset_path(kind, preset)
-        node = None if path is None else read(path)
-        if node is None:
-            continue
+        assert path is not None
+        node = read(path)
         # A filter and detector of one entry are a preset of both.
         values = [node.get("type"), node.get("filter"), node.get("detector")]
         if any(value is not None and value.value == name for value in values):
-            found.append((preset, line))
+            found.append((preset, line, path))
     return found
 
 
@@ -106,9 +103,7 @@ def _rest(component: type[Component]) -> str:
 
 def _presets(kind: str, name: str) -> str:
     blocks = []
-    for preset, line in presets_of(kind, name):
-        path = preset_path(kind, preset)
-        assert path is not None
+    for preset, line, path in presets_of(kind, name):
         body = "".join(s for s in path.read_text("utf-8").splitlines(True) if not s.startswith("#"))
         blocks.append(f"**`{preset}`**: {line}\n\n```text\n{body.rstrip()}\n```")
     return "## Presets\n\n" + "\n\n".join(blocks) if blocks else ""

@@ -59,7 +59,9 @@ def table(settings: list[Setting]) -> str:
     if not settings:
         return "It has no settings.\n"
     lines = ["| setting | is | default | meaning |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{s.key}` | {_cell(s.kind)} | {_cell(s.default)} | {_cell(s.meaning)} |" for s in settings]
+    lines += [
+        f"| {_key(s.key)} | {_cell(s.kind)} | {_cell(s.default)} | {_cell(s.meaning)} |" for s in settings
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -142,6 +144,14 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return json.dumps(value)
+
+
+def _key(key: str) -> str:
+    """A key as code; a long one may wrap behind its dots."""
+    if "." not in key:
+        return f"`{key}`"
+    safe = key.replace("_", "&#95;").replace("[", "&#91;").replace("]", "&#93;")
+    return f"<code>{safe.replace('.', '.<wbr>')}</code>"
 
 
 def _flat(text: str) -> str:

@@ -135,3 +135,18 @@ def test_a_metric_without_a_note_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(metrics.SUMMARIES, "loudness", "how loud a picture is")
     with pytest.raises(notes.NoteError, match="metric 'loudness' has no page"):
         metric_pages.metric_page("loudness")
+
+
+def test_a_metric_twice_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "metrics").mkdir()
+    text = "---\nfamily: F\nsources: [here]\n---\n## HR\nx\n\n## HR\ny\n"
+    (tmp_path / "metrics" / "f.md").write_text(text, "utf-8")
+    monkeypatch.setattr(metric_pages, "FOLDER", tmp_path)
+    with pytest.raises(notes.NoteError, match="'HR' is there twice"):
+        metric_pages.entries.__wrapped__()
+
+
+def test_presets_stand_on_the_page_of_what_they_set_up(generated: dict[str, str]) -> None:
+    assert "**`vbpr_64`**" in generated["reference/recommenders/VBPR.md"]
+    assert "**`at`**" in generated["reference/defenses/adversarial_training.md"]
+    assert "**`squeezing`**" in generated["reference/detectors/squeezing.md"]

@@ -70,6 +70,9 @@ def test_settings_are_a_table_of_kind_default_and_meaning() -> None:
         "flag": ("`true` or `false`", "`true`", "A switch."),
     }
     assert "A share \\| of something." in settings.table(settings.of_model(Sample))
+    table = settings.table(settings.of_model(Sample))
+    assert "| `needed` |" in table
+    assert "| <code>entries&#91;&#93;.<wbr>share</code> |" in table
     assert settings.table(settings.of_model(Config)) == "It has no settings.\n"
 
 
