@@ -20,10 +20,13 @@ from elliot_advrec.cli.options import (
     Output,
     Overlay,
     Quiet,
+    Ray,
+    RayCpus,
     RecipePath,
     Seed,
     Sets,
     StoreAt,
+    making,
     overrides,
 )
 from elliot_advrec.errors import UserError
@@ -60,6 +63,8 @@ def run(
     seed: Seed = None,
     store: StoreAt = None,
     host: Host = "auto",
+    ray: Ray = None,
+    ray_cpus: RayCpus = None,
     quiet: Quiet = False,
 ) -> None:
     """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
@@ -72,7 +77,10 @@ def run(
     folder = output or Path("results") / recipe.stem
     quiet = quiet or not loaded.experiment.verbose
     progress: Progress = SILENT if quiet else ConsoleProgress()
-    results = dispatch.run(loaded, folder, host=host, device=device, store=store, progress=progress)
+    with making(ray, ray_cpus) as engine:
+        results = dispatch.run(
+            loaded, folder, host=host, device=device, store=store, progress=progress, engine=engine
+        )
     if not quiet:
         console = _console()
         console.print(report.terminal(results))

@@ -58,12 +58,20 @@ def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finis
         if record is None:
             done += 1
             progress.say(f"[{done}/{ahead}] {stage.label}")
-            record, cached = _make(workspace, stage, progress)
+            record, cached = make_stage(workspace, stage, progress)
         finished.append(Finished(stage, record, cached))
     return finished
 
 
-def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+def make_stage(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+    """One stage, whose needs are finished; waits for another run that is making it.
+
+    Returns:
+        Its record, and whether it was there already.
+
+    Raises:
+        UserError: anything that the user can mend.
+    """
     entry = workspace.store.entry(stage.kind, stage.key)
     with workspace.store.work(entry):
         record = entry.record()
