@@ -82,8 +82,6 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
 
     logging.getLogger("ray").setLevel(logging.ERROR)  # importing it sets its own
 
-    if ray.is_initialized():
-        raise UserError("this process is connected to a Ray cluster already", remedy="call ray.shutdown()")
     if workers is not None:
         each = cpus or max(1, cores() // workers)
         given: dict[str, Any] = {
@@ -95,6 +93,8 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
     else:
         check_reached(os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address)
         given = {"address": address}
+    if ray.is_initialized():
+        raise UserError("this process is connected to a Ray cluster already", remedy="call ray.shutdown()")
     try:
         ray.init(**given, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
