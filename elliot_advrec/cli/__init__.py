@@ -30,6 +30,7 @@ from elliot_advrec.cli.options import (
     overrides,
 )
 from elliot_advrec.errors import UserError
+from elliot_advrec.launch import launched, speaks
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(
@@ -75,7 +76,11 @@ def run(
 
     loaded = load(recipe, overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
-    quiet = quiet or not loaded.experiment.verbose
+    quiet = quiet or not loaded.experiment.verbose or not speaks()
+    if launched():
+        if host == "elliot":
+            raise UserError("Elliot runs in one process", remedy="leave --host elliot out, or torchrun")
+        host = "embedded"
     progress: Progress = SILENT if quiet else ConsoleProgress()
     with making(ray, ray_cpus) as engine:
         results = dispatch.run(
@@ -185,7 +190,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        if speaks():
+            typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         _stopped()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from elliot_advrec.errors import UserError
+from elliot_advrec.launch import launched
 
 if TYPE_CHECKING:
     from elliot_advrec.hosts.engines import Engine
@@ -67,16 +68,26 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 @contextmanager
 def making(ray: str | None, cpus: int | None) -> Iterator[Engine]:
-    """Who makes the stages, as ``--ray`` and ``--ray-cpus`` say.
+    """Who makes the stages, as ``--ray``, ``--ray-cpus`` and a launcher such as ``torchrun`` say.
 
     Raises:
-        UserError: the cluster cannot be used, or cores are named without one.
+        UserError: the cluster cannot be used, cores are named without one, or a launcher started several
+            processes as well.
     """
+    if ray is None and cpus is not None:
+        raise UserError("--ray-cpus says nothing without --ray", remedy="e.g. --ray local")
+    if ray is not None and launched():
+        raise UserError("torchrun and --ray cannot be had together", remedy="take one of them")
+    if ray is None and launched():
+        from elliot_advrec.hosts.together import Together
+        from elliot_advrec.processes import joined
+
+        with joined() as group:
+            yield Together(group)
+        return
     if ray is None:
         from elliot_advrec.hosts.engines import HERE
 
-        if cpus is not None:
-            raise UserError("--ray-cpus says nothing without --ray", remedy="e.g. --ray local")
         yield HERE
         return
     from elliot_advrec.hosts.cluster.engine import cluster

@@ -63,8 +63,13 @@ def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finis
     return finished
 
 
-def make_stage(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+def make_stage(
+    workspace: Workspace, stage: Stage, progress: Progress, begin: Callable[[], object] = lambda: None
+) -> tuple[dict[str, Any], bool]:
     """One stage, whose needs are finished; waits for another run that is making it.
+
+    Args:
+        begin: called when the stage is this process's to make, just before it is.
 
     Returns:
         Its record, and whether it was there already.
@@ -78,6 +83,7 @@ def make_stage(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[
         if record is not None:  # another run over the same store finished it while this one waited
             return record, True
         start = time.monotonic()
+        begin()
         outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
         entry.commit(
             {
