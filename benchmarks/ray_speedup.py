@@ -33,10 +33,13 @@ from elliot_advrec.files import write_json
 HERE = Path(__file__).resolve().parent
 SMALLER = (
     "adversarial.seeds=[1, 2]",
-    "adversarial.catalog.items=300",
+    "adversarial.catalog.items=200",
     "adversarial.catalog.size=32",
+    "adversarial.extractor.training.epochs=8",
+    "adversarial.threats[0].pairs=32",
+    "adversarial.attacks.cw.pairs=16",
 )
-"""Overrides of the quick start that make it a run of minutes with cells enough for two."""
+"""Overrides of the quick start that make it a run of a minute or two, with cells enough for two."""
 
 
 def run(recipe: str, sets: list[str], output: Path, *more: str) -> dict[str, Any]:
