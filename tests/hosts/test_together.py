@@ -93,7 +93,7 @@ def test_one_process_exchanges_nothing() -> None:
     assert ALONE.gather(part, 3) is part
     assert (ALONE.hear("said"), ALONE.first, ALONE.size) == ("said", True, 1)
     ALONE.take_over(torch.nn.Linear(2, 2))
-    with pytest.raises(UserError, match="^mine$") as mine, ALONE.apart():
+    with pytest.raises(UserError, match=r"^mine$") as mine, ALONE.apart():
         raise UserError("mine")
     assert mine.value.__cause__ is None
     with pytest.raises(ZeroDivisionError), ALONE.apart():
