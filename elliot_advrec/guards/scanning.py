@@ -168,10 +168,11 @@ class _Scan:
         if not good:
             return {}
         names, given = [each.name for each in good], as_floats(pixels).to(self.guard.device)
-        scores: dict[int, float] = {}
-        if self.guard.detector is not None:
-            scores = dict(zip(offsets, self.guard.score(given, names).tolist(), strict=True))
-        if self.cleaned is not None:
-            problems = self.cleaned.write(names, self.guard.clean(given, names))
+        if self.cleaned is None:
+            shown, found = None, self.guard.score(given, names)
+        else:
+            shown, found = self.guard.look(given, names)
+        if self.cleaned is not None and shown is not None:
+            problems = self.cleaned.write(names, shown)
             errors |= {offsets[row]: problem for row, problem in problems.items()}
-        return scores
+        return {} if found is None else dict(zip(offsets, found.tolist(), strict=True))

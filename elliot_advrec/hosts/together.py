@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment import Finished, Plan, Stage, Workspace, make_stage, resolve_device
+from elliot_advrec.experiment import Finished, Plan, Stage, Workspace, resolve_device, run_plan
 from elliot_advrec.experiment.runner import WORK
 from elliot_advrec.processes import ALONE, Group
 from elliot_advrec.progress import SILENT, Progress
@@ -48,7 +50,7 @@ class Together:
         if not self.group.first:
             self._follow(plan, workspace)
         try:
-            found = self._lead(plan, workspace, progress)
+            found = run_plan(plan, workspace, progress, partial(self._around, workspace))
         except Exception:
             if workspace.group is ALONE:  # else the others meet the same error, or the launcher ends them
                 self.group.hear(END)
@@ -59,28 +61,14 @@ class Together:
     def account(self) -> dict[str, Any]:
         return {"processes": self.group.size}
 
-    def _lead(self, plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
-        found = []
-        missing = {s.key for s in plan.stages if workspace.store.entry(s.kind, s.key).record() is None}
-        if not missing:
-            progress.say("every stage is in the store already")
-        done = 0
-        for stage in plan.stages:
-            record = workspace.store.entry(stage.kind, stage.key).record()
-            cached = record is not None
-            if record is None:
-                done += 1
-                progress.say(f"[{done}/{len(missing)}] {stage.label}")
-                record, cached = make_stage(workspace, stage, progress, partial(self._call, workspace, stage))
-                workspace.group = ALONE
-            found.append(Finished(stage, record, cached))
-        return found
-
-    def _call(self, workspace: Workspace, stage: Stage) -> None:
+    @contextmanager
+    def _around(self, workspace: Workspace, stage: Stage) -> Iterator[None]:
         """The others begin a stage when the first has it in its hands: nobody else is making it."""
         if shared(stage):
             workspace.group = self.group
             self.group.hear(stage.key)
+        yield
+        workspace.group = ALONE  # not after an error: it is how that is known to be the others' too
 
     def _follow(self, plan: Plan, workspace: Workspace) -> None:
         stages = {stage.key: stage for stage in plan.stages}

@@ -63,9 +63,10 @@ SUMMARIES: dict[str, str] = {
     "detection_threshold": "score above which a detector flags a picture",
     "flagged_clean": "share of untouched test pictures that the detector flags: its false-positive rate",
     "flagged": "share of attacked pictures that the detector flags, as 8-bit files hold them",
-    "detection_accuracy": "share of right verdicts over attacked pictures and their untouched selves",
-    "detection_auroc": "area under the ROC curve of attacked against untouched test pictures",
-    "detection_tpr_at_1_fpr": "share of attacked pictures above what 1 % of untouched test pictures exceed",
+    "detection_accuracy": "share of right verdicts over attacked test pictures and their untouched selves",
+    "detection_tpr": "share of attacked test pictures that the detector flags, each once",
+    "detection_auroc": "area under the ROC curve of attacked test pictures against untouched ones",
+    "detection_tpr_at_1_fpr": "share of attacked test pictures above what 1 % of untouched ones exceed",
     "p_value_vs_none": "exact McNemar test against none on the same pairs (Benjamini & Hochberg 1995)",
 }
 """Name of each measure in a result row -> one line about it, as ``elliot list metrics`` prints it."""

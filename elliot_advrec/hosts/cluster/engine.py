@@ -12,12 +12,12 @@ import torch
 from elliot_advrec import __version__
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Finished, Plan, Stage, Workspace
-from elliot_advrec.experiment.results import peak_memory_mb
 from elliot_advrec.hosts.cluster.board import PATIENCE, Board
 from elliot_advrec.hosts.cluster.joining import Joined, Machine, joined
 from elliot_advrec.hosts.cluster.looking import libraries, look
 from elliot_advrec.hosts.cluster.making import WITHOUT_NETWORK, make
 from elliot_advrec.hosts.cluster.spreading import Answer, spread
+from elliot_advrec.memory import peak_mb
 from elliot_advrec.progress import Progress
 from elliot_advrec.recipe import Recipe
 
@@ -80,7 +80,7 @@ class Spread:
         devices = sorted({answer["device"] for answer in answers})
         return {
             **({"device": ", ".join(devices)} if devices else {}),
-            "peak_memory_mb": max([peak_memory_mb(), *(answer["memory"] for answer in answers)]),
+            "peak_memory_mb": max([peak_mb(), *(answer["memory"] for answer in answers)]),
             "ray": {
                 "machines": sorted(machine.name for machine in self.joined.machines),
                 "cpus_per_stage": self.joined.cpus,

@@ -10,9 +10,10 @@ from typing import Any
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Stage, Store, Workspace, make_plan, make_stage, resolve_device
 from elliot_advrec.experiment.plan import ancestors
-from elliot_advrec.experiment.results import device_name, peak_memory_mb
+from elliot_advrec.experiment.results import device_name
 from elliot_advrec.hosts.cluster.board import PATIENCE, Board, BoardProgress, finished
 from elliot_advrec.hosts.embedded import repeatable
+from elliot_advrec.memory import peak_mb
 from elliot_advrec.recipe import load
 
 WITHOUT_NETWORK = ("catalog", "interactions")
@@ -50,7 +51,7 @@ def make(store: str, run: str, key: str, planned: str, patience: float = PATIENC
         "made": not cached,
         "host": platform.node(),
         "device": device_name(workspace.device),
-        "memory": peak_memory_mb(),
+        "memory": peak_mb(),
     }
 
 
