@@ -21,6 +21,13 @@ HEALTHY = 60  # seconds for its answer
 USUAL_CPUS = 4
 """Cores a stage takes on a cluster where nothing is said."""
 STORE_BYTES = 100 << 20  # Ray's own store of objects, for which plain data of a few KiB is all there is
+_JOIN = """
+import sys, ray
+try:
+    ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)
+except Exception as error:
+    sys.exit(str(error).splitlines()[0] if str(error) else type(error).__name__)
+"""
 _FORMS = "use local, local:N, auto, or HOST:PORT of the head"
 
 
@@ -160,7 +167,7 @@ def check_reached(address: str) -> None:
     """Refuse at once what Ray itself would try for minutes.
 
     Raises:
-        UserError: nobody listens at ``HOST:PORT``, or who does is no healthy head.
+        UserError: nobody listens at ``HOST:PORT``, or who does is no head that lets this process join.
     """
     if address != "auto":
         host, _, port = address.rpartition(":")
@@ -168,14 +175,14 @@ def check_reached(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), REACH).close()
         except (OSError, OverflowError, ValueError) as error:
             raise unreachable(address, str(error)) from error
-    which = [] if address == "auto" else ["--address", address]
-    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "health-check", *which]
+    # Ray itself retries for minutes without a word, and some of its failures end the process that joins.
+    command = [sys.executable, "-c", _JOIN, address]
     try:
-        found = subprocess.run(command, timeout=HEALTHY, capture_output=True, check=False)
+        found = subprocess.run(command, timeout=HEALTHY, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired as error:
         raise unreachable(address, f"no answer within {HEALTHY} s") from error
     if found.returncode:
-        raise unreachable(address, "there is no healthy head")
+        raise unreachable(address, found.stderr.strip().rpartition("\n")[2] or "there is no healthy head")
 
 
 def unreachable(address: str, why: str) -> UserError:
