@@ -189,7 +189,7 @@ def unreachable(address: str, why: str) -> UserError:
     """Nobody of a cluster answers."""
     lines = why.strip().splitlines() or ["no answer"]
     remedy = (
-        "start one with `ray start --head` (`ray start --address=HOST:PORT` joins it), set RAY_AUTH_MODE=token"
-        " where it asks for a token, or use --ray local"
+        "start one with `ray start --head` (`ray start --address=HOST:PORT` joins it), set"
+        " RAY_AUTH_MODE=token where it asks for a token, or use --ray local"
     )
     return UserError(f"no Ray cluster answers ({lines[0][:200]})", where=f"--ray {address}", remedy=remedy)
