@@ -193,5 +193,7 @@ def versions() -> dict[str, str]:
 def device_name(device: torch.device) -> str:
     """What the networks ran on, in words."""
     if device.type == "cuda":
+        if not torch.cuda.is_available():  # they ran elsewhere
+            return "CUDA"
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from elliot_advrec.memory import Watermark
 from elliot_advrec.progress import Progress
 
 Work = Callable[[Workspace, Stage, Path, Progress], Outcome]
+Around = Callable[[Stage], AbstractContextManager[object]]
 
 WORK: dict[str, Work] = {
     "catalog": make_catalog,
@@ -43,8 +45,10 @@ WORK: dict[str, Work] = {
 }
 
 
-def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
-    """Do what is missing and return every stage's record, in the plan's order."""
+def run_plan(
+    plan: Plan, workspace: Workspace, progress: Progress, around: Around = nullcontext
+) -> list[Finished]:
+    """Do what is missing and return every stage's record, in the plan's order; see ``make_stage``."""
     finished = []
     missing = [
         stage for stage in plan.unique() if workspace.store.entry(stage.kind, stage.key).record() is None
@@ -60,20 +64,34 @@ def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finis
         if record is None:
             done += 1
             progress.say(f"[{done}/{ahead}] {stage.label}{forecast.said()}")
-            record, cached = _make(workspace, stage, progress)
+            record, cached = make_stage(workspace, stage, progress, around)
             forecast.done(stage.kind, plan.gradients(stage), record["seconds"])
         finished.append(Finished(stage, record, cached))
     return finished
 
 
-def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+def make_stage(
+    workspace: Workspace, stage: Stage, progress: Progress, around: Around = nullcontext
+) -> tuple[dict[str, Any], bool]:
+    """One stage, whose needs are finished; waits for another run that is making it.
+
+    Args:
+        around: entered when the stage is this process's to make, just before it is.
+
+    Returns:
+        Its record, and whether it was there already.
+
+    Raises:
+        UserError: anything that the user can mend.
+    """
     entry = workspace.store.entry(stage.kind, stage.key)
     with workspace.store.work(entry):
         record = entry.record()
         if record is not None:  # another run over the same store finished it while this one waited
             return record, True
         start, memory = time.monotonic(), Watermark()
-        outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
+        with around(stage):
+            outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
         entry.commit(
             {
                 "kind": stage.kind,
