@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +42,8 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
             some = targets.slice(start, start + stage.parts["batch_size"])
             path = folder / f"batch{start:08d}.npz"
             done = _read(path)
+            if kept and _read(_pictures(folder, start)) is None:
+                done = None
             if done is None:
                 done = make(some, start)
                 if kept:
@@ -129,7 +133,9 @@ def _pictures(folder: Path, start: int) -> Path:
 
 
 def _read(path: Path) -> Batch | None:
-    if not path.exists():
+    """What a killed stage left there; None where that is nothing, or was cut off or changed since."""
+    try:
+        with np.load(path, allow_pickle=False) as file:  # which checks the sums that an archive holds
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

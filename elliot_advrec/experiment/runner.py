@@ -58,6 +58,8 @@ def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finis
         if record is None:
             done += 1
             progress.say(f"[{done}/{ahead}] {stage.label}")
+            if entry.damaged():
+                progress.say(f"  {entry.folder} was damaged or changed: it is made again")
             record, cached = _make(workspace, stage, progress)
         finished.append(Finished(stage, record, cached))
     return finished
