@@ -150,7 +150,7 @@ class _Builder:
     def _scalar(self, node: yaml.Node, origin: Origin) -> Any:
         try:
             return self.loader.construct_object(node)
-        except ValueError:  # e.g. !!int abc
+        except (ValueError, KeyError, IndexError):  # !!int abc, !!bool maybe, an empty !!float
             raise UserError(
                 f"'{_shown(node.value)}' is not a {node.tag.rpartition(':')[2]}", where=str(origin)
             ) from None
