@@ -12,6 +12,7 @@ printed, and written as JSON and Markdown beside this folder, in ``results/``.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
@@ -54,7 +55,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such kind: {', '.join(sorted(unknown))}")
     warnings.simplefilter("ignore")
-    found, begun = [], time.monotonic()
+    found: list[Tally] = []
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         folder = Path(place)
         recipe = None if given.recipe == "smallest" else given.recipe
@@ -64,18 +65,18 @@ def main() -> None:
             if kind in RUNS and whole is None:
                 print(f"an undisturbed run of {given.recipe}", flush=True)
                 whole = undisturbed(folder, recipe)
-            work = folder / kind
+            begun, work = time.monotonic(), folder / kind
             work.mkdir()
             a_run = min(given.kills_a_run, count) if kind == "kills" else 1
             trials = Trials(given.seed, count // a_run, given.only)
             tally = _kind(kind)(trials, work, whole, a_run)
             found.append(tally)
+            if given.only is None:
+                _write(tally, given, time.monotonic() - begun)
             print(f"{kind}: {tally.tried} tried, {tally.clean} clean errors, {tally.survived} survived, "
                   f"{len(tally.lost)} lost", flush=True)  # fmt: skip
             for number, what in tally.lost:
                 print(f"  {kind} --seed {given.seed} --only {number}: {what}", flush=True)
-    if given.only is None:
-        _write(found, given, time.monotonic() - begun)
     sys.exit(any(tally.lost for tally in found))
 
 
@@ -95,20 +96,26 @@ def _kind(kind: str) -> Callable[[Trials, Path, Any, int], Tally]:
     }[kind]
 
 
-def _write(found: list[Tally], given: argparse.Namespace, seconds: float) -> None:
-    command = " ".join(["python -m benchmarks.faults", *sys.argv[1:]])
+def _write(tally: Tally, given: argparse.Namespace, seconds: float) -> None:
+    """Put one kind's counts into the table, in place of earlier ones of that kind."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    write_json(
-        RESULTS / f"{given.name}.json",
-        {"command": command, "machine": machine, "seconds": round(seconds), "kinds": [t.as_json() for t in found]},
-    )
+    kinds = [tally.kind, *(f"--seed={given.seed} --recipe={given.recipe}".split())]
+    kinds += [f"--count={given.count or COUNTS[tally.kind]}", f"--kills-a-run={given.kills_a_run}"]
+    command = " ".join(["python -m benchmarks.faults", *kinds])
+    path = RESULTS / f"{given.name}.json"
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    known[tally.kind] = {**tally.as_json(), "command": command, "machine": machine, "seconds": round(seconds)}
+    found = [known[kind] for kind in COUNTS if kind in known]
+    write_json(path, {each["kind"]: each for each in found})
     lines = [
-        f"`{command}`, {machine}, {seconds / 60:,.0f} minutes:\n",
-        "| kind | tried | clean errors | survived | lost |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *(f"| {t.kind} | {t.tried:,} | {t.clean:,} | {t.survived:,} | {len(t.lost)} |" for t in found),
+        "| kind | tried | clean errors | survived | lost | command |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+        *(
+            f"| {t['kind']} | {t['tried']:,} | {t['clean_errors']:,} | {t['survived']:,} | {t['lost']} | `{t['command']}` |"
+            for t in found
+        ),
     ]
-    with atomic(RESULTS / f"{given.name}.md") as temporary:
+    with atomic(path.with_suffix(".md")) as temporary:
         temporary.write_text("\n".join(lines) + "\n", "utf-8")
 
 

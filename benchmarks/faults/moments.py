@@ -25,8 +25,10 @@ def kills(trials: Trials, folder: Path, whole: Undisturbed, a_run: int) -> Tally
 
         def killed(number: int = number, out: Path = out) -> None:
             chance = trials.random(tally.kind, number)
+            # Of several kills in a run each has its share of the time, or the first alone would find much to do.
+            span = whole.seconds if a_run == 1 else 2 * whole.seconds / a_run
             for turn in range(a_run):
-                _killed(whole, out, log, chance, damage=(number + turn) % 2 == 1)
+                _killed(whole, out, log, span, chance, damage=(number + turn) % 2 == 1)
             finished([*whole.arguments, "-o", out], log, whole.limit)
             whole.same(out)
 
@@ -50,9 +52,10 @@ def attempt_long(tally: Tally, number: int, work: object) -> None:
         trial.SECONDS, trial.PATIENCE = before
 
 
-def _killed(whole: Undisturbed, out: Path, log: Path, chance: random.Random, *, damage: bool) -> None:
-    """Kill a run at a moment within the time that an undisturbed one takes; again, where it was done first."""
-    span = whole.seconds
+def _killed(
+    whole: Undisturbed, out: Path, log: Path, span: float, chance: random.Random, *, damage: bool
+) -> None:
+    """Kill a run at a moment within ``span`` seconds; again, where it was done first."""
     while True:
         process = start([*whole.arguments, "-o", out], log)
         process.join(chance.uniform(0, span))
@@ -84,7 +87,7 @@ def _whole(out: Path) -> None:
 
 def pairs(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
     """Two runs in one store at once; every other time the first is killed while the second waits or works."""
-    tally = Tally("two runs")
+    tally = Tally("pairs")
     for number in trials.numbers():
         place = folder / f"pair{number}"
         place.mkdir()

@@ -22,6 +22,8 @@ LEARNED = {
     "detector": {**CONTRASTIVE, "fpr": 0.3},
     "filter_training": {"stages": STAGES, "pgd_steps": 1, "perceptual_stages": [1, 2], "batch_size": 8},
     "tries": 2,
+    "knowledge": ["oblivious", "evading"],
+    "evasion": [1.0],
 }
 VBPR = {"epochs": 2, "batch_size": 32, "factors": 4, "factors_d": 4}
 HELD = {"strategy": "random_subsampling", "leave_n_out": 1}
@@ -38,9 +40,9 @@ SMALLEST: dict[str, Any] = {
         "adversarial": {
             "catalog": {"source": "synthetic", "items": 40, "users": 12, "size": 32},
             "extractor": {"backbone": "test_efficientnet", "training": {"epochs": 2, "batch_size": 8}},
-            "defenses": ["none", {"preset": "at", "steps": 1, "training": {"epochs": 1}}, LEARNED],
+            "defenses": ["none", LEARNED],
             "threats": [
-                {"preset": "item_to_item", "pairs": 4, "rank_min": 3},
+                {"preset": "item_to_item", "pairs": 4, "rank_min": [3]},
                 {"preset": "promotion", "regimes": ["fixed", "poisoned"], "recommenders": ["VBPR"], "pairs": 2},
             ],
             "attacks": [{"preset": "pgd", "steps": 2, "eps": 0.05}],
