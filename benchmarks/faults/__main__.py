@@ -4,9 +4,10 @@
     python -m benchmarks.faults --recipe smallest            # the same with a recipe of seconds
     python -m benchmarks.faults recipes --seed 1 --only 417  # one trial again, as it was
 
-A trial survives (what was asked for was done, to the same rows), ends in a clean error (one sentence, exit code
-2), or is lost: a traceback, a crash, more than 60 s or 4 GB, half a file, other rows, code that ran. The table is
-printed, and written as JSON and Markdown beside this folder, in ``results/``.
+A trial survives (what was asked for was done, to the same rows), ends in a clean error (one sentence, exit
+code 2), or is lost: a traceback, a crash, more than 60 s or 4 GB, half a file, other rows, code that ran. The
+table is printed, and written as JSON and Markdown beside this folder, in ``results/``; a kind that was tried
+before is replaced there.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _write(tally: Tally, given: argparse.Namespace, seconds: float) -> None:
         "| kind | tried | clean errors | survived | lost | command |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
         *(
-            f"| {t['kind']} | {t['tried']:,} | {t['clean_errors']:,} | {t['survived']:,} | {t['lost']} | `{t['command']}` |"
-            for t in found
+            "| {kind} | {tried:,} | {clean_errors:,} | {survived:,} | {lost} | `{command}` |".format(**each)
+            for each in found
         ),
     ]
     with atomic(path.with_suffix(".md")) as temporary:

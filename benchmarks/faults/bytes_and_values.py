@@ -8,10 +8,12 @@ from typing import Any
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1e-300, 1e308, -1e308, float("nan"), float("inf"),
     float("-inf"), 2**31, 2**63, 2**64, 10**40, -(10**40), 10**400,
-    "", " ", "nan", ".nan", "none", "null", "true", "1e400", "8/255", "8/0", "0/0", "-1/255", "1/3/5", "½", "٣",
-    "a" * 5_000, "../../../../etc/passwd", "/dev/zero", "/dev/stdin", "/proc/self/mem", "~root", "${HOME}",
-    "${NOT_SET_ANYWHERE}", "${", "{0}", "{1}", "%s%n", "\x1b[2J\x1b]0;gone\x07", "\u202egnp.exe", "a\nb", "a\tb",
-    "[/red][bold]x", "<script>alert(1)</script>", "'; drop table items; --", "名前", "\ud83d\ude00",
+    "", " ", "nan", ".nan", "none", "null", "true", "1e400", "8/255", "8/0", "0/0", "-1/255", "1/3/5", "½",
+    "٣", "a" * 5_000, "../../../../etc/passwd", "/dev/zero", "/dev/stdin",
+    "/proc/self/mem", "~root", "${HOME}",
+    "${NOT_SET_ANYWHERE}", "${", "{0}", "{1}", "%s%n", "\x1b[2J\x1b]0;gone\x07", "\u202egnp.exe",
+    "a\nb", "a\tb", "[/red][bold]x", "<script>alert(1)</script>",
+    "'; drop table items; --", "名前", "\ud83d\ude00",
     "a\x00b", "at", "pgd", "synthetic", [], {}, [[]], [{}], {"": ""}, [None], [1, [2, [3, [4]]]],
     {"preset": "pgd"}, {"type": "fgsm", "preset": "pgd"}, {"preset": {"preset": "pgd"}}, [0.03, "8/255"],
     ["none"] * 200, {"a": {"b": {"c": {"d": {}}}}}, {"epochs": -1}, list(range(3_000)),
@@ -20,8 +22,8 @@ VALUES: tuple[Any, ...] = (
 
 CELLS: tuple[str, ...] = (
     "", " ", "nan", "inf", "-inf", "1e309", "-1", "0", "5.5", "9" * 400, "0x10", "1_000", "½", "NULL", "None",
-    "\x1b[2J", "<b>", "../../etc/passwd", "/etc/passwd", "a" * 70_000, "\ufeff", "\x00", "\u2028", "'", '"', '"""',
-    "a,b", "a|b", "[[", "\\", "\\t", "名前", "\udcff",
+    "\x1b[2J", "<b>", "../../etc/passwd", "/etc/passwd", "a" * 70_000, "\ufeff", "\x00", "\u2028", "'",
+    '"', '"""', "a,b", "a|b", "[[", "\\", "\\t", "名前", "\udcff",
 )  # fmt: skip
 """In place of any cell of a table."""
 

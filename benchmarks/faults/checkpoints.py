@@ -1,4 +1,4 @@
-"""Weights, guards, features and results: damaged files, other files under their names, and pickles with code."""
+"""Weights, guards, features and results: damaged files, other files by their names, pickles with code."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def _spoilt(data: bytes, path: Path, owned: Path, chance: Any) -> bytes:
         return path.read_bytes()
     if how == 2:
         with path.open("wb") as stream:
-            np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": (6,)})
+            header = {"descr": "|O", "fortran_order": False, "shape": (6,)}
+            np.lib.format.write_array_header_1_0(stream, header)
             pickle.dump(Code(owned), stream)
         return path.read_bytes()
     if path.suffix == ".json":
@@ -97,7 +98,7 @@ def _other_value(tree: Any, chance: Any) -> bytes:
         if chance.random() < 0.3:
             break
     if key is not None:
-        holder[key] = chance.choice([value for value in VALUES if not isinstance(value, str) or "\ud83d" not in value])
+        holder[key] = chance.choice(VALUES)
     text: str = json.dumps(tree)
     return text.encode()
 

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.faults.command import finished
 from benchmarks.faults.moments import attempt_long
 from benchmarks.faults.smallest import Undisturbed, rows
@@ -45,7 +43,8 @@ def clocks(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
                 os.utime(path, (when, when))
 
         def run(number: int = number, stored: bool = stored) -> None:
-            finished([*whole.arguments, "-o", out], folder / "timed.txt", whole.limit, partial(jumping, number))
+            log, arguments = folder / "timed.txt", [*whole.arguments, "-o", out]
+            finished(arguments, log, whole.limit, partial(jumping, number))
             whole.same(out)
             stages = json.loads((out / "results.json").read_text("utf-8"))["stages"]
             if stored and not all(stage["cached"] for stage in stages):
@@ -91,7 +90,7 @@ def settings(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
             shutil.copytree(whole.output / "store" / kind, out / "store" / kind)
 
         def run(keys: dict[str, Any] = keys, count: int = count, tolerance: float = tolerance) -> None:
-            sets = [f"--set=adversarial.{key}={yaml.safe_dump(value).split()[0]}" for key, value in keys.items()]
+            sets = [f"--set=adversarial.{key}={value}" for key, value in keys.items()]
             arguments = [*whole.arguments, *sets, "-o", out]
             finished(arguments, folder / "set.txt", whole.limit, partial(threads, count))
             close(rows(out), whole.rows, tolerance)
@@ -102,7 +101,7 @@ def settings(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
 
 
 def close(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], tolerance: float) -> None:
-    """Raise ``Wrong`` where two runs' rows differ in a label, a count, or a value by more than ``tolerance``."""
+    """Raise ``Wrong`` where rows differ in a label, a count, or a value by more than ``tolerance``."""
     if len(ours) != len(theirs):
         raise Wrong(f"{len(ours)} rows, and {len(theirs)} before")
     numbers = ("value", "ci_low", "ci_high")

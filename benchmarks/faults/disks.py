@@ -67,7 +67,9 @@ def run(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
 
 def _mount(disk: Path, options: str) -> bool:
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
-    return shutil.which("mount") is not None and not subprocess.run(command, capture_output=True, check=False).returncode
+    if shutil.which("mount") is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _remount(disk: Path, options: str) -> None:

@@ -1,4 +1,4 @@
-"""Pictures: damaged and hostile files by the hundred, each decoded by itself, then all of them as one folder."""
+"""Pictures: damaged and hostile files by the hundred, each by itself, then all of them as one folder."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def _written(root: Path, number: int, chance: random.Random) -> Path:
     path = root / f"{number:05d}{extension if chance.random() < 0.8 else extension.upper()}"
     kind = number % 4
     if kind < 2:
-        path.write_bytes(damaged(_picture(extension, chance.choice(MODES[extension]), chance.random() < 0.3), chance))
+        whole = _picture(extension, chance.choice(MODES[extension]), chance.random() < 0.3)
+        path.write_bytes(damaged(whole, chance))
     elif kind == 2:
         name, make = chance.choice(list(HOSTILE.items()))
         path = path.with_suffix(f".{name.partition(' ')[0]}")
@@ -107,7 +108,7 @@ def _cataloged(root: Path, folder: Path) -> None:
 
 @cache
 def _picture(extension: str, mode: str, rich: bool) -> bytes:
-    """A picture file of 48 x 40; ``rich``: with EXIF, a profile, several frames, where its format has them."""
+    """A picture file of 48 x 40; ``rich``: with EXIF, a profile and frames, where its format has them."""
     generator = np.random.default_rng(len(extension + mode))
     if mode == "I;16":
         image = Image.fromarray(generator.integers(0, 65536, (40, 48)).astype(np.uint16))
@@ -148,7 +149,9 @@ def _zeros(count: int) -> bytes:
 
 def _bomb(chance: random.Random) -> bytes:
     """A few kilobytes that unfold into as many pixels as are allowed, or more."""
-    width, height = chance.choice([(7_900, 8_000), (8_100, 8_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1), (64_000_000, 1)])
+    most = 2**31 - 1
+    sizes = [(7_900, 8_000), (8_100, 8_000), (60_000, 60_000), (most, most), (64_000_000, 1)]
+    width, height = chance.choice(sizes)
     return _png(width, height, _zeros(min(width * 3 + 1, 1 << 24) * min(height, 8_000) % (1 << 28)))
 
 
@@ -161,28 +164,33 @@ def _odd_png(chance: random.Random) -> bytes:
     sizes = [(0, 0), (0, 16), (1, 1), (7, 7), (8, 100_000), (16, 16)]
     width, height = chance.choice(sizes)
     data = zlib.compress(chance.randbytes(chance.choice([0, 10, 5_000])))
-    return _png(width, height, data, depth=chance.choice([1, 2, 4, 8, 16, 3]), colour=chance.choice([0, 2, 3, 4, 6, 5]))
+    depth, colour = chance.choice([1, 2, 4, 8, 16, 3]), chance.choice([0, 2, 3, 4, 6, 5])
+    return _png(width, height, data, depth=depth, colour=colour)
 
 
 def _gif(chance: random.Random) -> bytes:
     """Many frames, or a first frame of another size than the screen."""
     frames = chance.choice([1, 500])
-    screen = struct.pack("<HHBBB", *chance.choice([(16, 16), (65535, 65535), (8, 60_000), (0, 0)]), 0x80, 0, 0)
+    size = chance.choice([(16, 16), (65535, 65535), (8, 60_000), (0, 0)])
+    screen = struct.pack("<HHBBB", *size, 0x80, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, chance.choice([16, 65535]), 16, 0) + b"\x02\x02\x4c\x01\x00"
     return b"GIF89a" + screen + bytes(6) + frame * frames + b"\x3b"
 
 
 def _bmp(chance: random.Random) -> bytes:
-    width, height = chance.choice([(2**31 - 1, 1), (1, -(2**31)), (-16, 16), (16, -16), (70_000, 70_000), (0, 0)])
+    sizes = [(2**31 - 1, 1), (1, -(2**31)), (-16, 16), (16, -16), (70_000, 70_000), (0, 0)]
+    width, height = chance.choice(sizes)
     bits, packing = chance.choice([1, 4, 8, 24, 32, 99]), chance.choice([0, 1, 2, 3, 77])
-    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, packing, 0, 0, 0, chance.choice([0, 2**31]), 0)
+    colours = chance.choice([0, 2**31])
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, packing, 0, 0, 0, colours, 0)
     return b"BM" + struct.pack("<IHHI", 0, 0, 0, 54) + info + chance.randbytes(2_000)
 
 
 def _tiff(chance: random.Random) -> bytes:
     """Directories that point at themselves, values that lie nowhere, strips without end."""
     entries = [
-        (256, 4, 1, chance.choice([16, 2**31, 0])), (257, 4, 1, chance.choice([16, 2**31, 0])), (258, 3, 1, chance.choice([8, 16, 0])),
+        (256, 4, 1, chance.choice([16, 2**31, 0])), (257, 4, 1, chance.choice([16, 2**31, 0])),
+        (258, 3, 1, chance.choice([8, 16, 0])),
         (259, 3, 1, chance.choice([1, 5, 7, 32773, 8, 34712])), (262, 3, 1, chance.choice([0, 1, 2, 6])),
         (273, 4, chance.choice([1, 2**28]), 8), (277, 3, 1, chance.choice([1, 3, 60_000])),
         (278, 4, 1, 16), (279, 4, chance.choice([1, 2**28]), chance.choice([256, 2**32 - 1])),
@@ -195,7 +203,8 @@ def _jpeg(chance: random.Random) -> bytes:
     """A header of another size than the picture; progressive scans without end."""
     data = bytearray(_picture(".jpg", "RGB", True))
     at = data.find(b"\xff\xc2") if b"\xff\xc2" in data else data.find(b"\xff\xc0")
-    data[at + 5 : at + 9] = struct.pack(">HH", *chance.choice([(65535, 65535), (0, 0), (8, 65535), (7_000, 9_000)]))
+    size = chance.choice([(65535, 65535), (0, 0), (8, 65535), (7_000, 9_000)])
+    data[at + 5 : at + 9] = struct.pack(">HH", *size)
     scan = data.find(b"\xff\xda")
     again = bytes(data[scan:-2]) * chance.choice([1, 300])
     return bytes(data[:scan]) + again + b"\xff\xd9"
@@ -203,8 +212,9 @@ def _jpeg(chance: random.Random) -> bytes:
 
 def _not_one(chance: random.Random) -> bytes:
     return chance.choice(
-        [b"", b"\0", b"\xff", b"<svg onload=alert(1)></svg>", b"PK\x03\x04../../evil", b"%PDF-1.4", b"#!/bin/sh\ntouch ran\n",
-         b"%!PS-Adobe-3.0 EPSF-3.0\n(ran) (w) file closefile\n", b"\x80\x04\x95.", chance.randbytes(4_000)]
+        [b"", b"\0", b"\xff", b"<svg onload=alert(1)></svg>", b"PK\x03\x04../../evil", b"%PDF-1.4",
+         b"#!/bin/sh\ntouch ran\n", b"%!PS-Adobe-3.0 EPSF-3.0\n(ran) (w) file closefile\n",
+          b"\x80\x04\x95.", chance.randbytes(4_000)]
     )  # fmt: skip
 
 
@@ -229,7 +239,9 @@ def _pipe(path: Path, chance: random.Random) -> None:
 
 def _named(path: Path, chance: random.Random) -> None:
     """An ordinary picture under a name that steers a terminal, a page or a path."""
-    stem = chance.choice(["\x1b[2J", "<script>x", "..", "a" * 200, "名前", "\u202e", "a\\b", "-rf", "'\"&", "CON", "%2e%2e"])
+    long, odd = "a" * 200, "'\"&"
+    stems = ["\x1b[2J", "<script>x", "..", long, "名前", "\u202e", "a\\b", "-rf", odd, "CON", "%2e%2e"]
+    stem = chance.choice(stems)
     path.with_name(f"{path.stem}{stem}{path.suffix}").write_bytes(_picture(path.suffix.lower(), "L", False))
     path.write_bytes(_picture(path.suffix.lower(), "L", False))
 

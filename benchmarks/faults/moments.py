@@ -25,7 +25,7 @@ def kills(trials: Trials, folder: Path, whole: Undisturbed, a_run: int) -> Tally
 
         def killed(number: int = number, out: Path = out) -> None:
             chance = trials.random(tally.kind, number)
-            # Of several kills in a run each has its share of the time, or the first alone would find much to do.
+            # Of several kills in a run each has its share of the time.
             span = whole.seconds if a_run == 1 else 2 * whole.seconds / a_run
             for turn in range(a_run):
                 _killed(whole, out, log, span, chance, damage=(number + turn) % 2 == 1)
@@ -95,10 +95,10 @@ def pairs(trials: Trials, folder: Path, whole: Undisturbed) -> Tally:
         def both(number: int = number, place: Path = place) -> None:
             chance = trials.random(tally.kind, number)
             store = ["--store", str(place / "store")]
-            runs = [
-                (place / name, start([*whole.arguments, *store, "-o", str(place / name)], place / f"{name}.txt"))
-                for name in ("left", "right")
-            ]
+            runs = []
+            for name in ("left", "right"):
+                arguments = [*whole.arguments, *store, "-o", str(place / name)]
+                runs.append((place / name, start(arguments, place / f"{name}.txt")))
             if number % 2:
                 runs[0][1].join(chance.uniform(0, whole.seconds))
                 runs[0][1].kill()

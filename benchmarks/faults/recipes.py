@@ -1,4 +1,4 @@
-"""Recipes: valid, mutated and hostile ones, each by `elliot check`; some of the valid ones are run as well."""
+"""Recipes: valid, mutated and hostile ones, each by `elliot check`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from benchmarks.faults.valid import parts, valid
 from elliot_advrec import resources
 
 Tree = dict[str, Any]
+SETTINGS = (
+    "eps", "pairs", "steps", "epochs", "lr", "batch_size", "workers", "seeds", "size", "items", "users",
+    "rank_min", "norm", "knowledge", "tries", "draws", "threshold", "fpr", "restarts", "lpips", "device",
+    "precision", "strict", "weights", "backbone", "images", "interactions", "top_k", "cutoffs",
+)  # fmt: skip
 DRAWN = {"source": "synthetic", "items": 40, "users": 12, "size": 32}
 
 
@@ -102,9 +107,7 @@ def _places(node: Any) -> Any:
 
 def _settings(chance: random.Random) -> Any:
     """Names that recipes know, with values that they do not."""
-    for name in ("eps", "pairs", "steps", "epochs", "lr", "batch_size", "workers", "seeds", "size", "items", "users",
-                 "rank_min", "norm", "knowledge", "tries", "draws", "threshold", "fpr", "restarts", "lpips", "device",
-                 "precision", "strict", "weights", "backbone", "images", "interactions", "top_k", "cutoffs"):  # fmt: skip
+    for name in SETTINGS:
         yield name, copy.deepcopy(chance.choice(VALUES))
 
 
@@ -136,9 +139,11 @@ def _loops(chance: random.Random) -> bytes:
 
 def _tags(chance: random.Random) -> bytes:
     tag = chance.choice(
-        ["python/object/apply:os.system ['touch ran']", "python/name:os.system", "python/module:os", "binary aGk=",
-         "set {a, b}", "omap [a: b]", "int abc", "float x", "bool maybe", "timestamp never", "null x", "str [a]",
-         "map [a]", "seq {a: b}", "python/tuple [1, 2]", "python/object/new:os.system ['touch ran']"]
+        ["python/object/apply:os.system ['touch ran']", "python/name:os.system", "python/module:os",
+         "binary aGk=", "set {a, b}", "omap [a: b]", "int abc", "float x", "bool maybe",
+          "timestamp never", "null x",
+         "str [a]", "map [a]", "seq {a: b}", "python/tuple [1, 2]",
+          "python/object/new:os.system ['touch ran']"]
     )  # fmt: skip
     return f"experiment:\n  top_k: !!{tag}\n".encode()
 
@@ -153,8 +158,9 @@ def _large(chance: random.Random) -> bytes:
 
 def _noise(chance: random.Random) -> bytes:
     return chance.choice(
-        [b"", b"\x00", b"\xff\xfe" + "experiment: {}".encode("utf-16-le"), b"\xef\xbb\xbf", chance.randbytes(2_000),
-         b"\t\texperiment:", b"--- a\n--- b\n", b"%YAML 9.9\n---\nexperiment: {}", b"experiment:\x1b[2J\n",
+        [b"", b"\x00", b"\xff\xfe" + "experiment: {}".encode("utf-16-le"), b"\xef\xbb\xbf",
+         chance.randbytes(2_000), b"\t\texperiment:", b"--- a\n--- b\n",
+          b"%YAML 9.9\n---\nexperiment: {}", b"experiment:\x1b[2J\n",
          "experiment:\n  dataset: \u2028\n".encode(), b"\x80\x04\x95posix\nsystem\n(S'touch ran'\ntR.",
          b"experiment: ~", b"experiment: 1", b"experiment: []", b"[]", b"1", b"''", b"experiment: {models: }"]
     )  # fmt: skip

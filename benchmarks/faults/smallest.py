@@ -43,7 +43,12 @@ SMALLEST: dict[str, Any] = {
             "defenses": ["none", LEARNED],
             "threats": [
                 {"preset": "item_to_item", "pairs": 4, "rank_min": [3]},
-                {"preset": "promotion", "regimes": ["fixed", "poisoned"], "recommenders": ["VBPR"], "pairs": 2},
+                {
+                    "preset": "promotion",
+                    "regimes": ["fixed", "poisoned"],
+                    "recommenders": ["VBPR"],
+                    "pairs": 2,
+                },
             ],
             "attacks": [{"preset": "pgd", "steps": 2, "eps": 0.05}],
             "device": "cpu",

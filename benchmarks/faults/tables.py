@@ -74,7 +74,7 @@ def _manifest(fashion: Path) -> str:
     pictures = sorted(path.relative_to(fashion) for path in fashion.rglob("*.jpg"))
     lines = ["item\tpath\tcategory\tattributes\tsplit"]
     lines += [
-        f"i{row}\tdeepfashion/{path}\t{('dress', 'hat')[row % 2]}\tred|blue\t{('train', 'test')[row % 3 == 0]}"
+        f"i{row}\tdeepfashion/{path}\t{('dress', 'hat')[row % 2]}\tred|blue\t{('train', 'test')[not row % 3]}"
         for row, path in enumerate(pictures)
     ]
     return "\n".join(lines) + "\n"

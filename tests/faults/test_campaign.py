@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_recipes import save, small
+
 from benchmarks.faults import checkpoints, images, recipes, tables, trial
 from benchmarks.faults.command import judge
 from benchmarks.faults.trial import Tally, Trials, Wrong, attempt
-from tiny_recipes import save, small
-
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import embedded
 from elliot_advrec.recipe import load
@@ -58,7 +58,7 @@ def resident() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the kernel keeps no account of memory")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no account of memory")
 def test_what_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "SECONDS", 1)
     monkeypatch.setattr(trial, "MEMORY", resident() + (100 << 20))
