@@ -125,6 +125,13 @@ def _merges(chance: random.Random) -> bytes:
     return "\n".join(lines).encode()
 
 
+def _inner_merges(chance: random.Random) -> bytes:
+    text = "&a0 {x: 1, y: 2}"
+    for level in range(1, chance.randint(5, 18)):
+        text = f"&a{level} {{<<: [{text}{f', *a{level - 1}' * 8}]}}"
+    return f"experiment: {text}".encode()
+
+
 def _deep(chance: random.Random) -> bytes:
     depth = chance.choice([50, 1_000, 100_000])
     opening = chance.choice(["[", "{a: ", "- ", "? "])
@@ -169,6 +176,7 @@ def _noise(chance: random.Random) -> bytes:
 HOSTILE: tuple[Callable[[random.Random], bytes], ...] = (
     _laughs,
     _merges,
+    _inner_merges,
     _deep,
     _loops,
     _tags,
