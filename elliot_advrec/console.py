@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from elliot_advrec.errors import plain
 from elliot_advrec.progress import Advance
 
 LOG_EVERY = 15.0  # seconds between lines of one task in a log file
@@ -26,7 +27,7 @@ class ConsoleProgress:
 
     def say(self, message: str) -> None:
         stamp = "" if self.console.is_terminal else time.strftime("%H:%M:%S ")
-        self.console.print(f"{stamp}{message}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(f"{stamp}{plain(message)}", markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
@@ -45,7 +46,7 @@ class ConsoleProgress:
             TimeRemainingColumn(),
         )
         with Bars(*columns, console=self.console, transient=True) as bars:
-            task = bars.add_task(description, total=total)
+            task = bars.add_task(plain(description), total=total)
             yield lambda units: bars.advance(task, units)
 
     @contextmanager

@@ -24,12 +24,18 @@ class UserError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         cure = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}{self.what}{cure}"
+        # Names in it come from files that others may have written.
+        return plain(f"{place}{self.what}{cure}")
 
     def at(self, where: str) -> UserError:
         """The same error, placed further out: ``where`` is put before the place it already names."""
         inner = f"{where}: {self.where}" if self.where else where
         return type(self)(self.what, where=inner, remedy=self.remedy)
+
+
+def plain(text: str) -> str:
+    """``text`` with control characters made visible, so that it cannot steer a terminal or split a line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

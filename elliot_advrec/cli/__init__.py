@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from elliot_advrec.cli import data, guard
+from elliot_advrec.cli.ending import end
 from elliot_advrec.cli.options import (
     Device,
     Host,
@@ -29,8 +29,8 @@ from elliot_advrec.cli.options import (
     making,
     overrides,
 )
-from elliot_advrec.errors import UserError
-from elliot_advrec.launch import launched, speaks
+from elliot_advrec.errors import UserError, plain
+from elliot_advrec.launch import launched
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(
@@ -44,7 +44,6 @@ app.add_typer(data.app, name="data")
 app.add_typer(guard.app, name="guard")
 
 WIDE = 140  # columns of tables in files and pipes
-STOPPED = 130  # exit code after Ctrl-C
 
 
 def _console() -> Console:
@@ -52,6 +51,11 @@ def _console() -> Console:
     console = Console()
     roomy = not console.is_terminal and "COLUMNS" not in os.environ
     return Console(width=WIDE) if roomy else console
+
+
+def _say(console: Console, message: str) -> None:
+    """A line as it is: names in it come from recipes, and are no markup."""
+    console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -89,7 +93,9 @@ def run(
     if not quiet:
         console = _console()
         console.print(report.terminal(results))
-        console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            plain(f"report: {folder / 'report.html'}"), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 @app.command()
@@ -118,28 +124,29 @@ def check(
     target = resolve_device(device or loaded.adversarial.device)
     plan = make_plan(dispatch.planned(loaded, chosen.host), target.type)
     kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
-    title = f"{loaded.title}: {plan.cells} cells"
+    # Names come from recipes: as Text they are never read as markup.
+    title = Text(plain(f"{loaded.title}: {plan.cells} cells"), style="table.title")
     table = Table("stage", "in the store", "gradient evaluations", title=title)
     table.columns[2].justify = "right"
     total = missing = 0
     for stage in plan.unique():
-        there = kept.entry(stage.kind, stage.key).record() is not None
+        there = kept.entry(stage.kind, stage.key).there()
         total += 1
         missing += not there
         table.add_row(
-            stage.label, "yes" if there else "no", f"{count:,}" if (count := plan.gradients(stage)) else ""
+            Text(plain(stage.label)),
+            "yes" if there else "no",
+            f"{count:,}" if (count := plan.gradients(stage)) else "",
         )
     console = _console()
     console.print(table)
-    console.print(
+    _say(
+        console,
         f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
         f"{plan.gradients_missing(kept):,}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
     for said in (*(f"note: {each}" for each in notices(loaded)), chosen.why):
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        _say(console, said)
 
 
 @app.command("list")
@@ -158,7 +165,7 @@ def list_parts(
     for title in known if kind is None else [kind]:
         table = Table(title, "", title_justify="left", show_edge=False, pad_edge=False)
         for name, summary in known[title]():
-            table.add_row(name, summary)
+            table.add_row(Text(plain(name)), Text(plain(summary)))
         console.print(table)
         console.print()
 
@@ -180,27 +187,9 @@ def make_report(
 
     results, arrays = report.load(folder)
     for path in report.write(folder, results, arrays):
-        typer.echo(str(path))
+        typer.echo(plain(str(path)))
 
 
 def main() -> None:
     """Entry point: an error a person can mend is one sentence and exit code 2, never a traceback."""
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)
-    try:
-        app(standalone_mode=True)
-    except UserError as error:
-        if speaks():
-            typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        _stopped()
-    except SystemExit as leaving:
-        if leaving.code == STOPPED:  # typer catches Ctrl-C itself, and says nothing
-            _stopped()
-        raise
-
-
-def _stopped() -> None:
-    typer.echo("stopped; run the same command again to go on from here", err=True)
-    sys.exit(STOPPED)
+    end(app)

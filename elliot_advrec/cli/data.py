@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from elliot_advrec.cli.options import Device, Overlay, Quiet, RecipePath, Seed, Sets, StoreAt, overrides
-from elliot_advrec.errors import UserError
+from elliot_advrec.errors import UserError, plain
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(help="Data sets to try recipes on.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def standin(
     if layout not in layouts:
         raise UserError(f"no stand-in for '{layout}'", remedy=nearest(layout, layouts))
     layouts[layout](folder, items=items, seed=seed)
-    typer.echo(str(folder))
+    typer.echo(plain(str(folder)))
 
 
 @app.command()
@@ -70,4 +70,4 @@ def extract(
     progress: Progress = SILENT if quiet else ConsoleProgress()
     written = extract(loaded, workspace, output, defense=defense, form=form, progress=progress)
     if not quiet:
-        typer.echo(str(written))
+        typer.echo(plain(str(written)))

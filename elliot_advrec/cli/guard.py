@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from elliot_advrec.cli.options import Device, Overlay, Quiet, RecipePath, Seed, Sets, overrides
-from elliot_advrec.errors import UserError
+from elliot_advrec.errors import UserError, plain
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(help="A filter and a detector in front of an extractor.", no_args_is_help=True)
@@ -61,7 +61,7 @@ def fit(
     progress: Progress = SILENT if quiet else ConsoleProgress()
     fit_guard(loaded, workspace, place, defense=defense, progress=progress)
     if not quiet:
-        typer.echo(str(output))
+        typer.echo(plain(str(output)))
 
 
 @app.command()
@@ -118,6 +118,6 @@ def scan(
     options = Options(wanted, cleaned, threshold, limit, batch_size, workers)
     found = scan_folder(folder, kept, output, options, progress)
     if not quiet:
-        typer.echo(found.told())
+        typer.echo(plain(found.told()))
     if found.flagged:
         raise typer.Exit(FLAGGED)

@@ -54,6 +54,14 @@ class Found:
             raise BadImage(self.path, "no memory to decode it") from None
 
 
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def place(name: str) -> tuple[str, ...]:
     """What the order of names goes by: folder by folder."""
     return tuple(name.split("/"))
@@ -104,7 +112,7 @@ class Pictures:
                 except OSError as error:
                     why = f"the folder cannot be read ({error.strerror})"
                     yield Found(self.root, name, -1, 0, why)
-            elif PurePosixPath(entry.name).suffix.lower() in EXTENSIONS and not entry.is_dir():
+            elif PurePosixPath(entry.name).suffix.lower() in EXTENSIONS and not leads_to_folder(entry):
                 yield self._found(name, entry)
             else:
                 self.ignored += 1

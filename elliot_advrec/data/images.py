@@ -21,7 +21,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
+MAX_BYTES = 1 << 29
+"""Of a file: more than so many pixels take in any format; some decoders read all of it into memory."""
 MIN_SIDE = 8
+MAX_SCANS = 100
+"""Of a progressive JPEG, which has about ten: each one is a pass over all of its pixels."""
 
 Box = tuple[float, float, float, float]
 
@@ -60,8 +64,8 @@ def decode(path: str | Path, size: int, box: Box | None = None) -> np.ndarray:
         (size, size, 3) uint8 RGB.
 
     Raises:
-        BadImage: the file is missing, empty, cut off, not a picture, larger than 64 megapixels, smaller than
-            8 pixels a side, or the box lies outside it.
+        BadImage: the file is missing, empty, cut off, not a picture, larger than 64 megapixels or 512 MiB,
+            smaller than 8 pixels a side, or the box lies outside it.
     """
     _check_file(path)
     with _complaints(path), Image.open(path, formats=FORMATS) as image:
@@ -121,6 +125,8 @@ def _check_file(path: str | Path) -> None:
         raise BadImage(path, "not a regular file")
     if status.st_size == 0:
         raise BadImage(path, "the file is empty")
+    if status.st_size > MAX_BYTES:
+        raise BadImage(path, f"too large: {status.st_size:,} bytes, at most {MAX_BYTES:,}")
 
 
 def _too_large(width: int = 0, height: int = 0) -> str:
@@ -140,6 +146,8 @@ def _square(
     image: Image.Image, path: str | Path, size: int, box: Box | None, *, reduce: bool = True
 ) -> np.ndarray:
     _check_size(image.size, path)
+    if image.info.get("progressive") and _scans(image) > MAX_SCANS:
+        raise BadImage(path, f"a JPEG of more than {MAX_SCANS} scans (decompression bomb?)")
     width, height = image.size
     shown = min(width, height) if box is None else max(1.0, min(box[2] - box[0], box[3] - box[1]))
     shrink = 4 * size / shown
@@ -151,6 +159,20 @@ def _square(
     image = _rgb(_upright(image), path)
     region = _region(image.size, None if box is None else tuple(v * drafted for v in box), path, drafted)
     return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=region))
+
+
+def _scans(image: Image.Image) -> int:
+    """How many scans a progressive JPEG has that Pillow has opened and not read; 0 once it is read."""
+    stream = getattr(image, "fp", None)
+    if stream is None:
+        return 0
+    place, found, last = stream.tell(), 0, b""
+    stream.seek(0)
+    while block := stream.read(1 << 20):
+        found += (last + block).count(b"\xff\xda")  # which coded pixels never hold
+        last = block[-1:] if block[-1:] == b"\xff" else b""
+    stream.seek(place)
+    return found
 
 
 def _upright(image: Image.Image) -> Image.Image:

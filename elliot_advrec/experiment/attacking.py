@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +46,8 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
         for start in mine:
             some = targets.slice(start, start + size)
             path = _batch(folder, start)
-            if not path.exists():
+            made = _read(path) is not None and (not kept or _read(_pictures(folder, start)) is not None)
+            if not made:
                 done = make(some, start)
                 if kept:
                     write_arrays(_pictures(folder, start), {"image": done["image"]})
@@ -54,7 +57,7 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
             advance(min(len(some) * group.size, len(targets)))
     if not group.first:
         return Outcome()
-    batches = [_read(_batch(folder, start)) for start in starts]
+    batches = [batch for start in starts if (batch := _read(_batch(folder, start))) is not None]
     shown = [batch.pop("image") for batch in batches if "image" in batch]
     pairs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     exact, again = pairs.pop("embedding"), pairs.pop(f"embedding_{RESUBMITTED}", None)
@@ -137,6 +140,10 @@ def _batch(folder: Path, start: int) -> Path:
     return folder / f"batch{start:08d}.npz"
 
 
-def _read(path: Path) -> Batch:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+def _read(path: Path) -> Batch | None:
+    """What a killed stage left there; None where that is nothing, or was cut off or changed since."""
+    try:
+        with np.load(path, allow_pickle=False) as file:  # which checks the sums that an archive holds
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None

@@ -40,7 +40,7 @@ class Plan:
 
     def gradients_missing(self, store: Store) -> int:
         """Image-gradient evaluations of the stages that ``store`` does not hold, at most."""
-        missing = (s for s in self.unique() if store.entry(s.kind, s.key).record() is None)
+        missing = (s for s in self.unique() if not store.entry(s.kind, s.key).there())
         return sum(self.gradients(stage) for stage in missing)
 
     def gradients(self, stage: Stage) -> int:

@@ -64,6 +64,8 @@ def run_plan(
         if record is None:
             done += 1
             progress.say(f"[{done}/{ahead}] {stage.label}{forecast.said()}")
+            if entry.damaged():
+                progress.say(f"  {entry.folder} was damaged or changed: it is made again")
             record, cached = make_stage(workspace, stage, progress, around)
             forecast.done(stage.kind, plan.gradients(stage), record["seconds"])
         finished.append(Finished(stage, record, cached))

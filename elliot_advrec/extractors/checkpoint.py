@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -47,6 +49,41 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"is not a whole safetensors file ({error})", where=str(path), remedy="write or fetch it again"
         ) from error
     return tensors, header if isinstance(header, dict) else {}
+
+
+def keep(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """``write`` the state of a training with the SHA-256 of all of it, for ``kept``.
+
+    Raises:
+        UserError: the file cannot be written; the state before stays.
+    """
+    write(path, tensors, {**header, "sha256": _digest(tensors, header)})
+
+
+def kept(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """What ``keep`` wrote; None where there is nothing, or something that was cut off or changed since.
+
+    A training without its state begins anew and ends the same, so damage is no error.
+    """
+    if not path.exists():
+        return None
+    try:
+        tensors, header = read(path)
+        expected = header.pop("sha256", None)
+        return (tensors, header) if expected == _digest(tensors, header) else None
+    except (UserError, TypeError, RecursionError):
+        return None
+
+
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    # Through JSON first: tuples come back as lists, and numbers that name keys as text.
+    plain = json.loads(json.dumps(header))
+    found = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for name in sorted(tensors):
+        flat = tensors[name].detach().cpu().contiguous().reshape(-1)
+        found.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        found.update(flat.view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def fill(

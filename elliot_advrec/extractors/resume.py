@@ -73,17 +73,18 @@ class TrainingState:
         stored = {f"model/{name}": tensor for name, tensor in extractor.state_dict().items()}
         stored |= {f"optimiser/{name}": tensor for name, tensor in tensors.items()}
         header = {"identity": self.identity, "optimiser": rest, "history": history.to_json()}
-        checkpoint.write(self.path, stored, header)
+        checkpoint.keep(self.path, stored, header)
 
     def restore(self, extractor: Extractor, optimiser: Optimiser) -> History:
         """Put the stored state into both, or leave them as they are; the epochs that are done.
 
         Raises:
-            UserError: the folder holds another training, or a broken file.
+            UserError: the folder holds another training. (A broken file is none: the training begins anew.)
         """
-        if not self.path.exists():
+        stored = checkpoint.kept(self.path)
+        if stored is None:
             return History()
-        tensors, header = checkpoint.read(self.path)
+        tensors, header = stored
         found = header.get("identity")
         if found != self.identity:
             differing = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -83,7 +84,8 @@ def text(node: Node, what: str) -> str:
 def resolve(value: str, folder: Path) -> str:
     """``value`` as an absolute path, taken from ``folder`` when relative, with ``~`` expanded."""
     path = Path(value).expanduser()
-    return str(path if path.is_absolute() else (folder / path).resolve())
+    # Not Path.resolve, which raises at a link that leads to itself.
+    return str(path) if path.is_absolute() else os.path.realpath(folder / path)
 
 
 def _located(model: type[BaseModel], node: Node, folder: Path) -> Node:

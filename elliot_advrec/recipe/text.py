@@ -14,6 +14,8 @@ from elliot_advrec.recipe.node import Node, Origin
 LARGEST = 1 << 20
 """Bytes a recipe may have; nobody writes more by hand."""
 _MOST_VALUES, _DEEPEST = 20_000, 40
+_LONGEST_NUMBER = 400
+"""Characters: YAML's numbers of base 60 are read in the square of their length."""
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
@@ -36,6 +38,12 @@ class _Loader(yaml.SafeLoader):
         found: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return found
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """What merge keys bring, counted: merges of merges of merges unfold as anchors do."""
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_VALUES:
+            raise _TooMuch(problem_mark=node.start_mark)
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to configure a loader
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -148,9 +156,15 @@ class _Builder:
         }
 
     def _scalar(self, node: yaml.Node, origin: Origin) -> Any:
+        if len(node.value) > _LONGEST_NUMBER and not node.tag.endswith(":str"):
+            raise UserError(
+                f"'{_shown(node.value)}' is no number that anybody needs",
+                where=str(origin),
+                remedy="quote it",
+            )
         try:
             return self.loader.construct_object(node)
-        except ValueError:  # e.g. !!int abc
+        except (ValueError, KeyError, IndexError):  # !!int abc, !!bool maybe, an empty !!float
             raise UserError(
                 f"'{_shown(node.value)}' is not a {node.tag.rpartition(':')[2]}", where=str(origin)
             ) from None

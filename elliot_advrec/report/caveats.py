@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.detection import FLAGGED
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.guarded import KNOWLEDGE, OBLIVIOUS
-from elliot_advrec.report.labels import EPS, attack_name, bare, budget, listed, name_of, plain
+from elliot_advrec.report.labels import EPS, attack_name, bare, budget, listed, name_of
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.success import RATE, headline_rank
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.document import Check, Document
-from elliot_advrec.report.labels import plain
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 _READ = "A check that failed says that a number should not be believed before the reason is known."

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.curves import Curve, paint_rates
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import INK, Key, Panel, Plot, draw, look
 from elliot_advrec.report.exhibits import Cell, Shift, Suspicion
 from elliot_advrec.report.guarded import KNOWLEDGE, SUCCESS, cases, guards, scopes, standing
-from elliot_advrec.report.labels import EPS, attack_at, bare, count, listed, name_of, plain
+from elliot_advrec.report.labels import EPS, attack_at, bare, count, listed, name_of
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.scatters import Arrays, absent, cloud
 from elliot_advrec.report.success import headline_rules, place, rule_name

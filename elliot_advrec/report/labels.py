@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from elliot_advrec.errors import plain
+
 _KNOWN = {
     "none": "Undefended", "at": "AT", "cat": "CAT", "fat": "Free AT",
     "fgsm": "FGSM", "pgd": "PGD", "pgd_cosine": "PGD-cosine", "cw": "CW", "cw_l2": "CW-L2",
@@ -14,11 +16,6 @@ _KNOWN = {
 _SINGLE_STEP = {"fgsm"}
 _KNOWLEDGE = re.compile(r" \((oblivious|adaptive|evading)\)$")
 MINUS, DASH, TIMES, EPS, ARROW, PLUS_MINUS = "−", "–", "×", "ε", "→", "±"
-
-
-def plain(text: str) -> str:
-    """``text`` with control characters made visible, so that it cannot steer a terminal or split a line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def name_of(name: str | None) -> str:

@@ -9,10 +9,11 @@ import jinja2
 import numpy as np
 import yaml
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.caveats import caveats
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import PALETTE
-from elliot_advrec.report.labels import listed, number, plain
+from elliot_advrec.report.labels import listed, number
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.sections import all_sections
 

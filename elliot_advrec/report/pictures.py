@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.exhibits import Example, Neighbour
-from elliot_advrec.report.labels import ARROW, attack_at, count, name_of, number, plain
+from elliot_advrec.report.labels import ARROW, attack_at, count, name_of, number
 from elliot_advrec.report.scatters import absent
 
 _THUMBNAIL = 112

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import linregress
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import INK, MARKERS, PALETTE, Key, Panel, Plot, draw, look, marker_of
 from elliot_advrec.report.exhibits import Distances, Projection
-from elliot_advrec.report.labels import attack_at, count, name_of, number, plain
+from elliot_advrec.report.labels import attack_at, count, name_of, number
 
 _VECTOR_POINTS = 1500
 _SPARSE = 150

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.document import Document, Search, Trial
-from elliot_advrec.report.labels import count, number, plain
+from elliot_advrec.report.labels import count, number
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 _LOSS = "training loss"

@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.caveats import caveats
 from elliot_advrec.report.document import parse
-from elliot_advrec.report.labels import plain
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.sections import table_sections
 from elliot_advrec.report.table import Entry, Table

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from elliot_advrec.data.finding import Pictures
+from elliot_advrec.data.images import BadImage
 from elliot_advrec.data.pixels import prepare
-from elliot_advrec.data.sources import SOURCES
+from elliot_advrec.data.sources import SOURCES, tree
 from elliot_advrec.data.sources.base import split_by_id
 from elliot_advrec.data.sources.folder import Folder, FolderConfig
 from elliot_advrec.errors import UserError
@@ -288,3 +290,24 @@ def test_ids_do_not_depend_on_the_order_of_the_disk(tmp_path: Path) -> None:
     one, two = (folder(tmp_path / part).catalog() for part in ("one", "two"))
     assert one.ids == two.ids
     np.testing.assert_array_equal(one.category, two.category)
+
+
+def test_links_that_lead_to_themselves(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.new("RGB", (16, 16)).save(images / "a.png")
+    (images / "b.png").symlink_to("b.png")
+    found = list(Pictures(images))
+    assert [each.name for each in found] == ["a.png", "b.png"]
+    assert found[0].load(16).shape == (16, 16, 3)
+    with pytest.raises(BadImage, match="cannot be read"):
+        found[1].load(16)
+    assert tree.walk(images) == tree.Tree(["a.png"], 1)
+    (tmp_path / "m.tsv").write_text("item\tpath\na\timages/a.png\nb\timages/b.png\n")
+    source = folder(tmp_path, manifest="m.tsv", images=".")
+    assert source.fingerprint() == source.fingerprint()
+    assert source.catalog().ids == ["a", "b"]
+    (tmp_path / "m.tsv").write_text("item\tpath\na\tima\0ges/a.png\n")
+    assert source.fingerprint()
+    with pytest.raises(UserError, match="leads out"):
+        source.catalog()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import struct
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elliot_advrec.data.images import BadImage, decode
+from elliot_advrec.data.images import BadImage, decode, decode_bytes
 
 
 def ramp(height: int = 40, width: int = 40) -> np.ndarray:
@@ -235,6 +236,31 @@ def test_merely_large_header_is_refused_before_decoding(tmp_path: Path) -> None:
 def test_too_small(tmp_path: Path, height: int, width: int) -> None:
     with pytest.raises(BadImage, match=rf"too small: {width} x {height} pixels, at least 8 x 8"):
         decode(save(tmp_path, "dot.png", scene(height, width)), 32)
+
+
+def test_gigabytes_behind_a_small_picture_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"  # its decoder reads the whole file before anything else
+    Image.new("RGB", (16, 16)).save(path)
+    os.truncate(path, 8 << 30)  # takes no room on the disk
+    with pytest.raises(BadImage, match="too large: 8,589,934,592 bytes, at most 536,870,912"):
+        decode(path, 16)
+
+
+def test_scans_without_end_are_refused_before_decoding(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(stream, "JPEG", progressive=True)
+    data = stream.getvalue()
+    scan = data.index(b"\xff\xda")
+    for times, good in ((1, True), (30, False)):
+        path = tmp_path / f"{times}.jpg"
+        path.write_bytes(data[:scan] + data[scan:-2] * times + b"\xff\xd9")
+        if good:
+            assert decode(path, 16).shape == (16, 16, 3)
+        else:
+            with pytest.raises(BadImage, match="more than 100 scans"):
+                decode(path, 16)
+            with pytest.raises(BadImage, match="more than 100 scans"):
+                decode_bytes(path.read_bytes(), "upload", 16)
 
 
 def test_empty_file(tmp_path: Path) -> None:

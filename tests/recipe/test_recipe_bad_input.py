@@ -365,3 +365,23 @@ def test_interactions_that_are_not_there_are_named(write: Write, tmp_path: Path)
     )
     said = complaint(path)
     assert f":4: experiment.data_config.dataset_path: there is no file {tmp_path / 'gone.tsv'}" in said
+
+
+@pytest.mark.parametrize("tag", ["bool maybe", "int abc", "float x", "null x", "float ''", "bool ''"])
+def test_a_tag_that_does_not_fit_its_value(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "r.yml").write_text(f"experiment:\n  top_k: !!{tag}\n")
+    said = complaint(tmp_path / "r.yml")
+    assert f"{tmp_path / 'r.yml'}" in said
+
+
+def test_a_number_of_base_60_is_not_read_for_minutes(tmp_path: Path) -> None:
+    (tmp_path / "r.yml").write_text("experiment: 1" + ":1" * 200_000)
+    assert "is no number that anybody needs; quote it" in complaint(tmp_path / "r.yml")
+
+
+def test_merges_of_merges_do_not_unfold(tmp_path: Path) -> None:
+    text = "&a0 {x: 1, y: 2}"
+    for level in range(1, 18):
+        text = f"&a{level} {{<<: [{text}{f', *a{level - 1}' * 8}]}}"
+    (tmp_path / "r.yml").write_text(f"experiment: {text}")
+    assert "too many or too deeply nested values" in complaint(tmp_path / "r.yml")

@@ -247,8 +247,8 @@ def test_the_folder_of_another_training_is_refused(make: Make, random_data: Data
     with pytest.raises(UserError, match="differs in embeddings"):
         fit(features=embeddings + 1)
     (tmp_path / "recommender_training.safetensors").write_bytes(b"\x01" * 40)
-    with pytest.raises(UserError, match="is not a whole safetensors file"):
-        fit()
+    fit(seed=2)  # a broken file holds no training
+    fit(seed=2)
 
 
 @pytest.mark.parametrize("name", ["BPRMF", "VBPR", "AMR", "DeepStyle"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,10 @@ class Folder(Source):
         if len(twice):
             item = frame.loc[twice[0], "item"]
             raise UserError(f"the item '{item}' comes twice", where=f"{manifest}:{twice[0]}")
+        real = os.path.realpath(root)
         for line, name in frame["path"].items():
-            if not inside(name) or not (root / name).resolve().is_relative_to(root.resolve()):
+            # Not Path.resolve, which raises at a link that leads to itself.
+            if not inside(name) or not Path(os.path.realpath(root / name)).is_relative_to(real):
                 raise UserError(
                     f"the path '{name}' leads out of '{root}'",
                     where=f"{manifest}:{line}",

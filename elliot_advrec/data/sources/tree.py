@@ -67,7 +67,7 @@ def walk(root: Path) -> Tree:
                 )
             if entry.is_dir(follow_symlinks=False):
                 pending.append(name)
-            elif PurePosixPath(name).suffix.lower() in EXTENSIONS and entry.is_file():
+            elif PurePosixPath(name).suffix.lower() in EXTENSIONS and _is_file(entry):
                 names.append(_printable(name, entry.path))
             else:
                 ignored += 1
@@ -125,9 +125,16 @@ def digest(root: Path, names: Sequence[str]) -> str:
         try:
             status = os.stat(f"{root}/{name}")
             total.update(f"{name}\x1f{status.st_size}\x1f{status.st_mtime_ns}\n".encode())
-        except OSError:
+        except (OSError, ValueError):  # no such file, or a name that no file can have
             total.update(f"{name}\x1fmissing\n".encode())
     return total.hexdigest()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _below(path: str, root: str) -> bool:

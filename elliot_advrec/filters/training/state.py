@@ -76,17 +76,18 @@ class TrainingState:
             stored |= {f"{part}/{name}": tensor for name, tensor in network.state_dict().items()}
         epochs = [asdict(epoch) for epoch in history.epochs]
         header = {"identity": self.identity, "optimiser": rest, "history": epochs}
-        checkpoint.write(self.path, stored, header)
+        checkpoint.keep(self.path, stored, header)
 
     def restore(self, networks: dict[str, nn.Module]) -> tuple[History, dict[str, Tensor], dict[str, Any]]:
         """Fill the networks with what is stored; the epochs done, and the optimiser's tensors and rest.
 
         Raises:
-            UserError: the folder holds another training, or a broken file.
+            UserError: the folder holds another training. (A broken file is none: the training begins anew.)
         """
-        if not self.path.exists():
+        stored = checkpoint.kept(self.path)
+        if stored is None:
             return History(), {}, {}
-        tensors, header = checkpoint.read(self.path)
+        tensors, header = stored
         found = header.get("identity")
         if found != self.identity:
             known = found if isinstance(found, dict) else {}

@@ -59,7 +59,7 @@ class TrainingState:
             tensors |= {
                 f"optimiser/{number}/{name}": slot for name, slot in slots.items() if slot is not None
             }
-        checkpoint.write(self.path, tensors, {"identity": self.identity, "history": history.to_json()})
+        checkpoint.keep(self.path, tensors, {"identity": self.identity, "history": history.to_json()})
 
     def restore(
         self, network: Network, optimiser: torch.optim.Optimizer
@@ -67,11 +67,12 @@ class TrainingState:
         """Put the stored state into both, or leave them as they are; the epochs done, and the best weights.
 
         Raises:
-            UserError: the folder holds another training, or a broken file.
+            UserError: the folder holds another training. (A broken file is none: the training begins anew.)
         """
-        if not self.path.exists():
+        stored = checkpoint.kept(self.path)
+        if stored is None:
             return History(), {}
-        tensors, header = checkpoint.read(self.path)
+        tensors, header = stored
         found = header.get("identity")
         if found != self.identity:
             other = found if isinstance(found, dict) else {}
