@@ -30,7 +30,7 @@ from elliot_advrec.cli.options import (
     overrides,
 )
 from elliot_advrec.errors import UserError, plain
-from elliot_advrec.launch import launched
+from elliot_advrec.launch import launched, speaks
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(
