@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in the layout that the recipes' sources read."""
     root = tmp_path_factory.mktemp("data")
     write_deepfashion(root / "deepfashion", items=300, size=48)
-    write_amazon(root / "amazon", items=1200, size=32)
+    write_amazon(root / "amazon", items=3600, size=32)  # detectors are calibrated on 100 at least
     rng = np.random.default_rng(0)
     for number in range(60):
         split, category = ("train", "validation", "test")[number % 3], ("shirt", "shoes")[number % 2]
