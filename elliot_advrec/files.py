@@ -109,6 +109,49 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bo
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a .npz; none of them is unpickled.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it is damaged, or no archive of arrays.
+    """
+    with _damage():
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise ValueError("it holds one array, not an archive of arrays")
+        with found:
+            return {name: found[name] for name in found.files}
+
+
+def read_array(path: Path, *, mapped: bool = False) -> np.ndarray:
+    """The array of a .npy, which is not unpickled; ``mapped``: read from disk as it is looked at.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it is damaged, or not one array.
+    """
+    with _damage():
+        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            found.close()
+            raise ValueError("it holds an archive, not one array")
+        return found
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Whatever damaged headers and archives end in, as ``ValueError``."""
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except MemoryError:
+        raise ValueError("it announces more than there is memory for") from None
+    except Exception as error:  # zipfile, zlib and NumPy's parser meet damage with errors of every kind
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's bytes, read in blocks."""
     digest = hashlib.sha256()

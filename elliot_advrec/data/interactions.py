@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from elliot_advrec.data.negatives import Candidates, candidates
 from elliot_advrec.data.splits import FixedFiles, Split, Splitting, save_folds
 from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
-from elliot_advrec.files import write_arrays, write_json
+from elliot_advrec.files import read_arrays, write_arrays, write_json
 
 if TYPE_CHECKING:
     from elliot_advrec.data.catalog import Catalog
@@ -80,15 +79,15 @@ class Interactions:
         """
         try:
             header = json.loads((folder / "interactions.json").read_text("utf-8"))
-            with np.load(folder / "interactions.npz", allow_pickle=False) as arrays:
-                shape = (len(header["users"]), int(arrays["items"][0]))
-                parts = {
-                    part: csr_matrix(tuple(arrays[f"{part}.{field}"] for field in FIELDS), shape=shape)
-                    for part in (*PARTS, *CANDIDATES)
-                    if f"{part}.indptr" in arrays
-                }
+            arrays = read_arrays(folder / "interactions.npz")
+            shape = (len(header["users"]), int(arrays["items"][0]))
+            parts = {
+                part: csr_matrix(tuple(arrays[f"{part}.{field}"] for field in FIELDS), shape=shape)
+                for part in (*PARTS, *CANDIDATES)
+                if f"{part}.indptr" in arrays
+            }
             return cls(validation=parts.pop("validation", None), **header, **parts)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise UserError(
                 f"the stored interactions cannot be read ({error})",
                 where=str(folder),

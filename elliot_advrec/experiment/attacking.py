@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from elliot_advrec.experiment.knowing import Known
 from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.staging import blamed, rows_of, targets_of
 from elliot_advrec.experiment.workspace import Workspace
-from elliot_advrec.files import write_arrays
+from elliot_advrec.files import read_arrays, write_arrays
 from elliot_advrec.progress import Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import Scene, Targets, Threat
@@ -143,7 +141,6 @@ def _batch(folder: Path, start: int) -> Path:
 def _read(path: Path) -> Batch | None:
     """What a killed stage left there; None where that is nothing, or was cut off or changed since."""
     try:
-        with np.load(path, allow_pickle=False) as file:  # which checks the sums that an archive holds
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
+        return read_arrays(path)  # which checks the sums that an archive holds
+    except (OSError, ValueError):
         return None

@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.files import write_arrays
+from elliot_advrec.files import read_arrays, write_arrays
 from elliot_advrec.metrics.rates import Rate, mean_interval, wilson
 
 
@@ -108,20 +107,20 @@ class Ranking(Mapping[tuple[str, int], Measured]):
             UserError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                by_key: dict[tuple[str, int], Measured] = {}
-                for number, entry in enumerate(json.loads(str(arrays["header"]))):
-                    key = str(entry["metric"]), int(entry["k"])
-                    if "highest" in entry:
-                        highest = np.inf if entry["highest"] is None else float(entry["highest"])
-                        values = arrays[f"{number}.users"], arrays[f"{number}.values"]
-                        by_key[key] = PerUser(*values, highest)
-                    else:
-                        value, n = arrays[f"{number}.value"]
-                        by_key[key] = Overall(float(value), int(n))
-                users = arrays["users"]
-                return cls(users, np.zeros((len(users), 0), dtype=np.int64), by_key)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            arrays = read_arrays(path)
+            by_key: dict[tuple[str, int], Measured] = {}
+            for number, entry in enumerate(json.loads(str(arrays["header"]))):
+                key = str(entry["metric"]), int(entry["k"])
+                if "highest" in entry:
+                    highest = np.inf if entry["highest"] is None else float(entry["highest"])
+                    values = arrays[f"{number}.users"], arrays[f"{number}.values"]
+                    by_key[key] = PerUser(*values, highest)
+                else:
+                    value, n = arrays[f"{number}.value"]
+                    by_key[key] = Overall(float(value), int(n))
+            users = arrays["users"]
+            return cls(users, np.zeros((len(users), 0), dtype=np.int64), by_key)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"the stored measurements cannot be read ({error})",
                 where=str(path),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elliot_advrec.errors import UserError
+from elliot_advrec.files import read_arrays
 from elliot_advrec.report.document import parse
 
 _AGAIN = "run the experiment again with this --output"
@@ -54,15 +54,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-        KeyError,
-        AttributeError,
-        NotImplementedError,
-    ) as error:
+        return read_arrays(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"is damaged ({error})", where=str(path), remedy=_AGAIN) from error

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from tiny_recipes import save, small
 
-from benchmarks.faults import checkpoints, images, recipes, tables, trial
+from benchmarks.faults import checkpoints, clocks, images, moments, recipes, stores, tables, trial
 from benchmarks.faults.command import judge
+from benchmarks.faults.smallest import Undisturbed, undisturbed
 from benchmarks.faults.trial import Tally, Trials, Wrong, attempt
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import embedded
@@ -51,6 +52,41 @@ def test_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     embedded.run(load(save(small(), tmp_path / "recipe.yml")), tmp_path / "out")
     whole(checkpoints.run(Trials(SEED, 60), tmp_path / "files", tmp_path / "out"), 60)
+
+
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    # 6 pairs in batches of 2, so that an attack may die half-way.
+    recipe = small(threats=[{"preset": "item_to_item", "pairs": 6, "rank_min": [3]}])
+    return undisturbed(folder, str(save(recipe, folder / "recipe.yml")))
+
+
+def survived(tally: Tally, count: int) -> None:
+    assert tally.lost == []
+    assert (tally.tried, tally.survived) == (count, count)
+
+
+def test_kills_at_random_moments_and_damage_to_what_was_being_made(
+    tmp_path: Path, unharmed: Undisturbed
+) -> None:
+    survived(moments.kills(Trials(SEED, 1), tmp_path, unharmed, 4), 4)
+
+
+def test_a_store_whose_files_were_damaged(tmp_path: Path, unharmed: Undisturbed) -> None:
+    survived(stores.run(Trials(SEED, 4), tmp_path, unharmed), 4)
+
+
+def test_a_clock_that_jumps(tmp_path: Path, unharmed: Undisturbed) -> None:
+    survived(clocks.clocks(Trials(SEED, 2), tmp_path, unharmed), 2)
+
+
+def test_other_rows_are_lost(tmp_path: Path, unharmed: Undisturbed) -> None:
+    other = Undisturbed(unharmed.arguments, unharmed.output, unharmed.rows[1:], unharmed.seconds)
+    tally = stores.run(Trials(SEED, 1), tmp_path, other)
+    assert "other rows" in tally.lost[0][1]
+    with pytest.raises(Wrong, match="value is"):
+        clocks.close(unharmed.rows, [{**row, "value": -1.0} for row in unharmed.rows], 1e-3)
 
 
 def resident() -> int:

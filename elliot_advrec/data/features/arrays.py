@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from elliot_advrec.data.features.base import FeatureFile
 from elliot_advrec.data.features.manifest import Manifest, beside, refuse_twice
 from elliot_advrec.errors import UserError
+from elliot_advrec.files import read_array, read_arrays
 
 
 class ArrayFile(FeatureFile):
@@ -27,8 +27,8 @@ class ArrayFile(FeatureFile):
     def __init__(self, path: Path, *, numbered: bool = False) -> None:
         self.path, self.notes = path, []
         try:
-            self._values = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            self._values = read_array(path, mapped=True)
+        except (OSError, ValueError) as error:
             raise UserError(f"cannot be read as an array ({error})", where=str(path)) from error
         _check_matrix(self._values, path)
         self.dim = int(self._values.shape[1])
@@ -54,9 +54,8 @@ class ArchiveFile(FeatureFile):
     def __init__(self, path: Path) -> None:
         self.path, self.notes = path, []
         try:
-            with np.load(path, allow_pickle=False) as held:
-                arrays = {name: held[name] for name in held.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path)
+        except (OSError, ValueError) as error:
             raise UserError(f"cannot be read as an archive of arrays ({error})", where=str(path)) from error
         for name in ("features", "ids"):
             if name not in arrays:

@@ -12,6 +12,7 @@ from elliot_advrec.data.features.base import FeatureFile
 from elliot_advrec.data.features.manifest import Manifest, refuse_twice
 from elliot_advrec.data.sources.base import existing
 from elliot_advrec.errors import UserError
+from elliot_advrec.files import read_array
 
 ITEMS, MANIFEST = "items.tsv", "features.json"
 """Beside the folder, written by 'elliot data extract': which item has which number, and the manifest."""
@@ -73,8 +74,8 @@ class ElliotFolder(FeatureFile):
     def _row(self, row: int) -> np.ndarray:
         path = self.path / self._files[row]
         try:
-            values: np.ndarray = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            values = read_array(path)
+        except (OSError, ValueError) as error:
             raise UserError(f"cannot be read as an array ({error})", where=str(path)) from error
         if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiu":
             raise UserError(
