@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ def read(folder: Path) -> Record:
         ) from None
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise UserError("is damaged", where=str(path), remedy=AGAIN)
@@ -113,7 +114,10 @@ def read(folder: Path) -> Record:
             where=str(path),
             remedy="fit it again with this version",
         )
-    if content.get("digest") != _digest({k: v for k, v in content.items() if k != "digest"}):
+    digest: str | None = None
+    with contextlib.suppress(ValueError, RecursionError):  # a number that is none: `write` never writes one
+        digest = _digest({k: v for k, v in content.items() if k != "digest"})
+    if digest is None or content.get("digest") != digest:
         raise UserError("was damaged or changed since it was written", where=str(path), remedy=AGAIN)
     record = validate(Record, content, str(path))
     for name, expected in record.files.items():

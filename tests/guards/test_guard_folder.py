@@ -136,6 +136,12 @@ def test_a_changed_record(tmp_path: Path) -> None:
     edit(tmp_path, sign=False, detector={**record["detector"], "threshold": 1.0})
     with pytest.raises(UserError, match=r"guard\.json: was damaged or changed since it was written"):
         Guard.load(tmp_path)
+    for number in ("NaN", "1e999"):
+        text = json.dumps({**record, "seed": 12345}).replace("12345", number)
+        (tmp_path / "guard.json").write_text(text, "utf-8")
+        with pytest.raises(UserError, match=r"guard\.json: was damaged or changed"):
+            Guard.load(tmp_path)
+    (tmp_path / "guard.json").write_text(json.dumps(record), "utf-8")
     edit(tmp_path, format="elliot_advrec guard 2")
     with pytest.raises(
         UserError, match=r"format 'elliot_advrec guard 2', this version reads '.* 1'; fit it again"
