@@ -32,7 +32,8 @@ class PGDConfig(Config):
     """Share of the accumulated direction that each step keeps, mu of Dong et al. 2018, who use 1 (MI-FGSM);
     0 is plain PGD."""
     keep: Keep = "best"
-    """``best`` of all points visited, or the ``last`` one as in the original."""
+    """``best`` of all points visited, or the ``last`` one as in the original, which is always taken through a
+    filter that draws: the best of noisy values is a lucky one."""
 
     @model_validator(mode="after")
     def _settings_that_act(self) -> PGDConfig:

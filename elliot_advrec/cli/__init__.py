@@ -20,13 +20,17 @@ from elliot_advrec.cli.options import (
     Output,
     Overlay,
     Quiet,
+    Ray,
+    RayCpus,
     RecipePath,
     Seed,
     Sets,
     StoreAt,
+    making,
     overrides,
 )
 from elliot_advrec.errors import UserError, plain
+from elliot_advrec.launch import launched, speaks
 from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(
@@ -64,6 +68,8 @@ def run(
     seed: Seed = None,
     store: StoreAt = None,
     host: Host = "auto",
+    ray: Ray = None,
+    ray_cpus: RayCpus = None,
     quiet: Quiet = False,
 ) -> None:
     """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
@@ -74,9 +80,16 @@ def run(
 
     loaded = load(recipe, overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
-    quiet = quiet or not loaded.experiment.verbose
+    quiet = quiet or not loaded.experiment.verbose or not speaks()
+    if launched():
+        if host == "elliot":
+            raise UserError("Elliot runs in one process", remedy="leave --host elliot out, or torchrun")
+        host = "embedded"
     progress: Progress = SILENT if quiet else ConsoleProgress()
-    results = dispatch.run(loaded, folder, host=host, device=device, store=store, progress=progress)
+    with making(ray, ray_cpus) as engine:
+        results = dispatch.run(
+            loaded, folder, host=host, device=device, store=store, progress=progress, engine=engine
+        )
     if not quiet:
         console = _console()
         console.print(report.terminal(results))

@@ -23,6 +23,7 @@ import typer
 
 from elliot_advrec import __version__
 from elliot_advrec.errors import UserError, plain
+from elliot_advrec.launch import speaks
 
 MENDABLE, FAULT, STOPPED, PIPE = 2, 70, 130, 141
 MEMORY = ("out of memory", "can't allocate memory", "std::bad_alloc", "unable to allocate")
@@ -79,7 +80,8 @@ def _kept(error: BaseException) -> str:
 
 
 def _fail(said: str, code: int) -> NoReturn:
-    typer.echo(f"error: {plain(said)}", err=True)
+    if speaks():
+        typer.echo(f"error: {plain(said)}", err=True)
     sys.exit(code)
 
 

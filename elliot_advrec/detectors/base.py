@@ -87,16 +87,34 @@ class Detector(Component, ABC):
             (B,) float32, differentiable in the pixels where ``adaptive``.
         """
 
+    def between(self, pixels: Tensor, filtered: Tensor) -> Tensor | None:
+        """The scores of ``measure``, from what the steady filter made of (B, 3, H, W) pictures.
+
+        For detectors that look at the filter's result and at nothing else of the pipeline, so that who has it
+        already need not filter again.
+
+        Returns:
+            (B,) scores; None where the detector has to measure by itself.
+        """
+        return None
+
     @final
     @torch.no_grad()
-    def __call__(self, pixels: Tensor, streams: Streams | None = None) -> Tensor:
+    def __call__(
+        self, pixels: Tensor, streams: Streams | None = None, *, filtered: Tensor | None = None
+    ) -> Tensor:
         """(B,) scores of (B, 3, H, W) pictures in [0, 1].
+
+        Args:
+            pixels: float32.
+            streams: one random stream a picture, where the detector is ``random``.
+            filtered: what the steady filter makes of them, where that is known.
 
         Raises:
             ValueError: pictures of another type or shape, another number of streams, or no parts bound.
             RuntimeError: scores that are not (B,) finite numbers: a fault of the detector's author.
         """
-        return self._checked(pixels, streams, adaptive=False)
+        return self._checked(pixels, streams, adaptive=False, filtered=filtered)
 
     @final
     def adaptive(self, pixels: Tensor, streams: Streams | None = None) -> Tensor:
@@ -148,7 +166,9 @@ class Detector(Component, ABC):
         # In double precision, as a reader of both numbers compares them: 0.2 is no float32.
         return scores.double() > self.threshold
 
-    def _checked(self, pixels: Tensor, streams: Streams | None, *, adaptive: bool) -> Tensor:
+    def _checked(
+        self, pixels: Tensor, streams: Streams | None, *, adaptive: bool, filtered: Tensor | None = None
+    ) -> Tensor:
         if pixels.dtype != torch.float32 or pixels.dim() != 4 or pixels.shape[1] != 3:
             raise ValueError(f"pictures must be float32 (B,3,H,W), got {pixels.dtype} {tuple(pixels.shape)}")
         self.bind(self.parts)
@@ -157,7 +177,9 @@ class Detector(Component, ABC):
             raise ValueError(f"{type(self).__name__} draws: it needs {len(pixels)} streams, got {got}")
         if not len(pixels):
             return pixels.new_zeros(0)
-        found = self.measure(pixels, streams if self.random else None, adaptive=adaptive)
+        found = None if filtered is None else self.between(pixels, filtered)
+        if found is None:
+            found = self.measure(pixels, streams if self.random else None, adaptive=adaptive)
         if found.shape != (len(pixels),) or not bool(found.isfinite().all()):
             raise RuntimeError(f"{type(self).__name__} must give ({len(pixels)},) finite scores")
         return found

@@ -81,7 +81,10 @@ class Contrastive(SavedNetwork, Detector):
     def measure(self, pixels: Tensor, streams: Streams | None, *, adaptive: bool) -> Tensor:
         assert self.parts.filter is not None
         run = self.parts.filter.adaptive if adaptive else self.parts.filter
-        found: Tensor = self.network(pixels) - self.network(run(pixels, streams))
+        return self.between(pixels, run(pixels, streams))
+
+    def between(self, pixels: Tensor, filtered: Tensor) -> Tensor:
+        found: Tensor = self.network(pixels) - self.network(filtered)
         # A floor under the root: its gradient at 0 would be infinite.
         return found.square().sum(1).clamp_min(1e-20).sqrt()
 

@@ -4,7 +4,7 @@ from elliot_advrec.experiment.lists import collect_lists
 from elliot_advrec.experiment.noticing import notices
 from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.results import collect
-from elliot_advrec.experiment.runner import run_plan
+from elliot_advrec.experiment.runner import make_stage, run_plan
 from elliot_advrec.experiment.sanity import refuse_failed
 from elliot_advrec.experiment.stages import Finished, Stage
 from elliot_advrec.experiment.store import Store
@@ -19,6 +19,7 @@ __all__ = [
     "collect",
     "collect_lists",
     "make_plan",
+    "make_stage",
     "notices",
     "refuse_failed",
     "resolve_device",

@@ -25,7 +25,10 @@ Make = Callable[[Targets, int], Batch]
 
 
 def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on there."""
+    """Attack every pair, then judge them; finished batches are kept, so a killed stage goes on there.
+
+    Where several processes make it, each attacks some of the batches, and the first one judges all.
+    """
     bench = Bench.of(workspace, stage)
     if "attack" in stage.needs:
         targets, make = _taken_over(workspace, stage, bench)
@@ -34,25 +37,26 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
     kept = stage.settings.get("kept", False)
     if kept:
         (folder / KEPT).mkdir(exist_ok=True)
-    batches, shown = [], []
-    with progress.track(stage.label, len(targets)) as advance:
-        for start in range(0, len(targets), stage.parts["batch_size"]):
-            some = targets.slice(start, start + stage.parts["batch_size"])
-            path = folder / f"batch{start:08d}.npz"
-            done = _read(path)
-            if kept and _read(_pictures(folder, start)) is None:
-                done = None
-            if done is None:
+    size, group = stage.parts["batch_size"], workspace.group
+    starts = range(0, len(targets), size)
+    mine = starts[group.rank :: group.size]
+    with group.apart(), progress.track(stage.label, len(targets)) as advance:
+        for start in mine:
+            some = targets.slice(start, start + size)
+            path = _batch(folder, start)
+            made = _read(path) is not None and (not kept or _read(_pictures(folder, start)) is not None)
+            if not made:
                 done = make(some, start)
                 if kept:
                     write_arrays(_pictures(folder, start), {"image": done["image"]})
                 if start >= SHOWN:
                     del done["image"]
                 write_arrays(path, done)
-            if "image" in done:
-                shown.append(done.pop("image"))
-            batches.append(done)
-            advance(len(some))
+            advance(min(len(some) * group.size, len(targets)))
+    if not group.first:
+        return Outcome()
+    batches = [batch for start in starts if (batch := _read(_batch(folder, start))) is not None]
+    shown = [batch.pop("image") for batch in batches if "image" in batch]
     pairs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     exact, again = pairs.pop("embedding"), pairs.pop(f"embedding_{RESUBMITTED}", None)
     pairs |= judged(bench.threat, bench.scene, targets, exact, pairs["embedding_8bit"], again)
@@ -128,6 +132,10 @@ def _taken_over(workspace: Workspace, stage: Stage, bench: Bench) -> tuple[Targe
 
 def _pictures(folder: Path, start: int) -> Path:
     return folder / KEPT / f"{start:08d}.npz"
+
+
+def _batch(folder: Path, start: int) -> Path:
+    return folder / f"batch{start:08d}.npz"
 
 
 def _read(path: Path) -> Batch | None:

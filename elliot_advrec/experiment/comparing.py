@@ -36,7 +36,8 @@ def compare(
         threat: Threat = stage.parts["threat"]
         ours, theirs = (threat.successes(read(each), "after") for each in (stage, peer))
         for one, other in zip(ours, theirs, strict=True):
-            if len(one.met) != len(other.met):  # who is attacked may depend on the defense
+            # Who is attacked may depend on the defense, and an attack on few pairs may leave none to count.
+            if len(one.met) != len(other.met) or not len(one.met):
                 continue
             pending.append((stage, dict(one.columns), len(one.met)))
             values.append(mcnemar(one.met, other.met).p)

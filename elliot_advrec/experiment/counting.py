@@ -72,24 +72,33 @@ def _upload_rows(pairs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
 
 
 def detection_rows(
-    pairs: Mapping[str, np.ndarray], clean: np.ndarray, threshold: float
+    pairs: Mapping[str, np.ndarray], clean: np.ndarray, threshold: float, test: np.ndarray
 ) -> list[dict[str, Any]]:
     """How a detector did on the attacked pictures, as 8-bit files hold them.
 
-    ``detection_accuracy``, right verdicts over each attacked picture and its untouched self; ``flagged``, the
-    share of attacked pictures that are flagged (true-positive rate at the threshold); against ``clean``
-    pictures that nothing was fitted on, ``detection_auroc`` and ``detection_tpr_at_1_fpr``.
+    ``flagged`` is the share of all pictures that the attacker handed in. All others are of test pictures, on
+    which nothing was fitted, each once (as it was attacked first): ``detection_accuracy``, right verdicts
+    over each attacked picture and its untouched self; ``detection_tpr``, the share that is flagged;
+    ``detection_auroc`` and ``detection_tpr_at_1_fpr``, against ``clean`` ones.
 
     Args:
         pairs: of an attack on a defense with a detector.
-        clean: (m,) scores of clean test pictures; none: their two rows are left out.
+        clean: (m,) scores of clean test pictures; none: the last two are left out.
         threshold: scores above it are flagged.
+        test: catalog rows of test pictures; where none of them is attacked, ``flagged`` is all.
     """
     if "suspicion_after_8bit" not in pairs:
         return []
-    attacked, untouched = pairs["suspicion_after_8bit"], pairs["suspicion_before"]
-    verdicts = confusion(untouched, attacked, threshold)
-    found = [_rate_row("detection_accuracy", verdicts.accuracy), _rate_row("flagged", verdicts.tpr)]
+    handed_in = confusion(pairs["suspicion_before"], pairs["suspicion_after_8bit"], threshold)
+    found = [_rate_row("flagged", handed_in.tpr)]
+    rows, first = np.unique(pairs["attack_row"], return_index=True)
+    first = first[np.isin(rows, test)]
+    if not len(first):
+        return found
+    attacked = pairs["suspicion_after_8bit"][first]
+    verdicts = confusion(pairs["suspicion_before"][first], attacked, threshold)
+    found.append(_rate_row("detection_accuracy", verdicts.accuracy))
+    found.append(_rate_row("detection_tpr", verdicts.tpr))
     if len(clean):
         found.append(_rate_row("detection_auroc", auroc(clean, attacked)))
         found.append(_rate_row("detection_tpr_at_1_fpr", at_fpr(clean, attacked, FPR).tpr))

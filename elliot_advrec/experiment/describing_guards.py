@@ -133,7 +133,7 @@ def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> S
     Args:
         attacked: the attack, with ``embeddings`` and recommender as they are behind the defense.
     """
-    config = spec.config
+    config, attacked = spec.config, _unfooled(attacked, spec)
     # An attack on values shows the shop one picture at a time, and each of them is drawn for once.
     count = _draws(spec) if attacked.parts["attack"].needs == "gradient" else 1
     weights = list(config.evasion) if knowledge == "evading" else []
@@ -152,6 +152,22 @@ def knowing(attacked: Stage, spec: GuardSpec, guard: Stage, knowledge: str) -> S
         tags=_tags(attacked, spec, knowledge),
         parts={**attacked.parts, "guard": how, "named": attacked.tags["attack"]},
         gradients_per_picture=attacked.gradients_per_picture * count * max(1, len(weights)),
+    )
+
+
+def _unfooled(attacked: Stage, spec: GuardSpec) -> Stage:
+    """The attack as it is run through a filter that draws: it keeps its last picture.
+
+    The best of noisy values is a lucky draw, which the shop will not repeat.
+    """
+    attack = attacked.parts["attack"]
+    if not draws(spec.filter) or getattr(attack.config, "keep", None) != "best":
+        return attacked
+    config = attack.config.model_copy(update={"keep": "last"})
+    return replace(
+        attacked,
+        settings={**attacked.settings, "config": config.model_dump(mode="json")},
+        parts={**attacked.parts, "attack": type(attack)(config)},
     )
 
 

@@ -62,7 +62,9 @@ class Shop:
             names: one a picture, which decide what a random filter draws.
             kept: (B, D) embeddings of the pictures that the items have.
         """
-        embedding, suspicion = self.embed(pixels, names), self.suspicion(pixels, names)
+        shown, suspicion = (pixels, None) if self.guard is None else self.guard.look(pixels, names)
+        with torch.no_grad():
+            embedding = self.view.embed(shown).float()
         if suspicion is None or self.guard is None:
             return Received(embedding)
         flagged = self.guard.flags(suspicion)

@@ -52,7 +52,10 @@ def make_extractor(workspace: Workspace, stage: Stage, folder: Path, progress: P
         device=workspace.device,
         folder=folder / "training",
         progress=progress,
+        group=workspace.group,
     )
+    if not workspace.group.first:
+        return Outcome()
     extractor.save(folder / EXTRACTOR)
     _keep_curves(folder)
     trained = int((catalog.split == "train").sum())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -22,6 +21,7 @@ from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished, Stage, complete
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.extractors.frozen import resolve_precision
+from elliot_advrec.memory import peak_mb
 from elliot_advrec.recipe import Recipe
 from elliot_advrec.recipe.reach import reached
 
@@ -99,7 +99,7 @@ def collect(
         "checks": checked,
         "rows": rows,
         "exhibits": exhibits,
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": peak_mb(),
     }, arrays
 
 
@@ -109,7 +109,8 @@ def _detected(stage: Stage, pairs: Mapping[str, np.ndarray], workspace: Workspac
     threshold = None if guard is None else workspace.record(guard)["threshold"]
     if guard is None or threshold is None:
         return []
-    return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold)
+    test = workspace.catalog(stage.needs["extractor"].needs["catalog"]).rows_of("test")
+    return detection_rows(pairs, workspace.arrays(guard, CLEAN)["suspicion"], threshold, np.asarray(test))
 
 
 def _about_thresholds(guards: list[Stage], attacks: list[Stage], workspace: Workspace) -> list[str]:
@@ -170,6 +171,7 @@ def stage_table(finished: list[Finished]) -> list[dict[str, Any]]:
             "kind": done.stage.kind,
             "key": done.stage.key,
             "seconds": done.record["seconds"],
+            "peak_memory_mb": done.record.get("peak_memory_mb"),
             "gradient_evaluations": done.record["gradient_evaluations"],
             "cached": done.cached,
         }
@@ -191,13 +193,7 @@ def versions() -> dict[str, str]:
 def device_name(device: torch.device) -> str:
     """What the networks ran on, in words."""
     if device.type == "cuda":
+        if not torch.cuda.is_available():  # they ran elsewhere
+            return "CUDA"
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"
-
-
-def peak_memory_mb() -> float:
-    """Highest resident memory of this process and of its largest child so far, added up."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    unit = 1024 if platform.system() != "Darwin" else 1024 * 1024
-    return round((own + child) / unit, 1)

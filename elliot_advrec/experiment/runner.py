@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from elliot_advrec.experiment.attacking import make_attack
 from elliot_advrec.experiment.exhibits import make_exhibits
 from elliot_advrec.experiment.fitting_guards import make_filter, make_guard
+from elliot_advrec.experiment.forecast import Forecast
 from elliot_advrec.experiment.inputs import make_catalog, make_interactions
 from elliot_advrec.experiment.learning import make_accuracy, make_embeddings, make_extractor
 from elliot_advrec.experiment.plan import Plan
@@ -19,9 +21,11 @@ from elliot_advrec.experiment.ranking import make_recommender, make_rerank
 from elliot_advrec.experiment.searching import make_search
 from elliot_advrec.experiment.stages import Finished, Outcome, Stage
 from elliot_advrec.experiment.workspace import Workspace
+from elliot_advrec.memory import Watermark
 from elliot_advrec.progress import Progress
 
 Work = Callable[[Workspace, Stage, Path, Progress], Outcome]
+Around = Callable[[Stage], AbstractContextManager[object]]
 
 WORK: dict[str, Work] = {
     "catalog": make_catalog,
@@ -41,44 +45,62 @@ WORK: dict[str, Work] = {
 }
 
 
-def run_plan(plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
-    """Do what is missing and return every stage's record, in the plan's order."""
+def run_plan(
+    plan: Plan, workspace: Workspace, progress: Progress, around: Around = nullcontext
+) -> list[Finished]:
+    """Do what is missing and return every stage's record, in the plan's order; see ``make_stage``."""
     finished = []
     missing = [
-        stage for stage in plan.stages if workspace.store.entry(stage.kind, stage.key).record() is None
+        stage for stage in plan.unique() if workspace.store.entry(stage.kind, stage.key).record() is None
     ]
-    ahead = len({stage.key for stage in missing})
+    ahead = len(missing)
     if plan.stages and not ahead:
         progress.say("every stage is in the store already")
-    done = 0
+    done, forecast = 0, Forecast((stage.kind, plan.gradients(stage)) for stage in missing)
     for stage in plan.stages:
         entry = workspace.store.entry(stage.kind, stage.key)
         record = entry.record()
         cached = record is not None
         if record is None:
             done += 1
-            progress.say(f"[{done}/{ahead}] {stage.label}")
+            progress.say(f"[{done}/{ahead}] {stage.label}{forecast.said()}")
             if entry.damaged():
                 progress.say(f"  {entry.folder} was damaged or changed: it is made again")
-            record, cached = _make(workspace, stage, progress)
+            record, cached = make_stage(workspace, stage, progress, around)
+            forecast.done(stage.kind, plan.gradients(stage), record["seconds"])
         finished.append(Finished(stage, record, cached))
     return finished
 
 
-def _make(workspace: Workspace, stage: Stage, progress: Progress) -> tuple[dict[str, Any], bool]:
+def make_stage(
+    workspace: Workspace, stage: Stage, progress: Progress, around: Around = nullcontext
+) -> tuple[dict[str, Any], bool]:
+    """One stage, whose needs are finished; waits for another run that is making it.
+
+    Args:
+        around: entered when the stage is this process's to make, just before it is.
+
+    Returns:
+        Its record, and whether it was there already.
+
+    Raises:
+        UserError: anything that the user can mend.
+    """
     entry = workspace.store.entry(stage.kind, stage.key)
     with workspace.store.work(entry):
         record = entry.record()
         if record is not None:  # another run over the same store finished it while this one waited
             return record, True
-        start = time.monotonic()
-        outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
+        start, memory = time.monotonic(), Watermark()
+        with around(stage):
+            outcome = WORK[stage.kind](workspace, stage, entry.partial, progress)
         entry.commit(
             {
                 "kind": stage.kind,
                 "key": stage.key,
                 "settings": dict(stage.settings),
                 "seconds": round(time.monotonic() - start, 3),
+                "peak_memory_mb": memory.mb(),
                 "gradient_evaluations": outcome.gradients,
                 "rows": outcome.rows,
                 "notes": outcome.notes,

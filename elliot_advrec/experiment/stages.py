@@ -14,7 +14,7 @@ REVISION = {
     "catalog": 1,
     "interactions": 2,
     "extractor": 1,
-    "filter": 2,
+    "filter": 3,
     "guard": 1,
     "embeddings": 1,
     "accuracy": 1,

@@ -21,6 +21,7 @@ from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor, Precision
 from elliot_advrec.guards import Guard
 from elliot_advrec.metrics.lpips import lpips_network
+from elliot_advrec.processes import ALONE, Group
 from elliot_advrec.recipe.run import LpipsSettings
 from elliot_advrec.recommenders import Recommender
 
@@ -65,6 +66,8 @@ class Workspace:
 
     def __init__(self, store: Store, device: torch.device, workers: int) -> None:
         self.store, self.device, self.workers = store, device, workers
+        self.group: Group = ALONE
+        """Processes that make the present stage together; set by who starts them."""
         self._memory: dict[str, OrderedDict[str, Any]] = {}
         self._lpips: dict[LpipsSettings, torch.nn.Module] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from elliot_advrec.extractors.convolutions import fuse
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.features import Features
 from elliot_advrec.extractors.folding import Pair, find_pairs, pour, randomise, strip
+from elliot_advrec.processes import ALONE, Group
 
 TOLERANCE = 1e-4
 """Largest relative difference between the folded and the original embedding."""
@@ -47,15 +48,22 @@ class FrozenExtractor(nn.Module):
         extractor: what to view; left as it is.
         precision: number format of the backbone; embeddings and logits are float32 either way.
         compiled: whether to run ``torch.compile`` on the backbone (slow first call, needs a C++ compiler).
+        group: processes that all ask for the same pictures at the same time: each computes its share of them.
 
     Raises:
         UserError: unknown precision.
     """
 
     def __init__(
-        self, extractor: Extractor, precision: Precision = "float32", *, compiled: bool = False
+        self,
+        extractor: Extractor,
+        precision: Precision = "float32",
+        *,
+        compiled: bool = False,
+        group: Group = ALONE,
     ) -> None:
         super().__init__()
+        self.group = group
         if precision not in _DTYPES:
             raise UserError(f"unknown precision '{precision}'", remedy="known: " + ", ".join(_DTYPES))
         self.config, self.image_size = extractor.config, extractor.image_size
@@ -104,6 +112,13 @@ class FrozenExtractor(nn.Module):
 
     def embed(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) pixels in [0, 1] to (B, D) float32 embeddings, not normalised to unit length."""
+        if self.group.size == 1:
+            return self.embed_alone(pixels)
+        shared: Tensor = _Shared.apply(pixels, self)
+        return shared
+
+    def embed_alone(self, pixels: Tensor) -> Tensor:
+        """``embed``, all of it in this process."""
         normal = (pixels - self.network.mean) / self.network.std
         normal = normal.to(_DTYPES[self.precision], memory_format=torch.channels_last)
         embedding: Tensor = self.network.projection(self._backbone[0](normal).float())
@@ -113,6 +128,25 @@ class FrozenExtractor(nn.Module):
     def forward(self, pixels: Tensor) -> Features:
         """(B, 3, H, W) pixels in [0, 1] to embedding and logits, float32."""
         return self.network.classify(self.embed(pixels))
+
+
+class _Shared(torch.autograd.Function):
+    """Embeddings of a batch of which each process computes its share, and likewise the pixels' gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, pixels: Tensor, view: FrozenExtractor) -> Tensor:
+        ctx.view, ctx.count = view, len(pixels)
+        part = pixels.detach()[view.group.share(len(pixels))]
+        with torch.set_grad_enabled(ctx.needs_input_grad[0]):
+            ctx.part = part.requires_grad_(ctx.needs_input_grad[0])
+            ctx.found = view.embed_alone(ctx.part)
+        return view.group.gather(ctx.found.detach(), ctx.count)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        group = ctx.view.group
+        (mine,) = torch.autograd.grad(ctx.found, ctx.part, gradient[group.share(ctx.count)])
+        return group.gather(mine, ctx.count), None
 
 
 def _trusted_pairs(extractor: Extractor) -> list[Pair]:

@@ -27,6 +27,7 @@ from elliot_advrec.extractors.history import Epoch, History
 from elliot_advrec.extractors.losses import classification_loss
 from elliot_advrec.extractors.optimiser import Optimiser
 from elliot_advrec.extractors.resume import TrainingState, fingerprint
+from elliot_advrec.processes import ALONE, Group
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
@@ -44,6 +45,7 @@ def train(
     device: str | torch.device = "cpu",
     folder: Path,
     progress: Progress = SILENT,
+    group: Group = ALONE,
 ) -> History:
     """Train both heads and the backbone on the training split, in place.
 
@@ -62,6 +64,9 @@ def train(
         device: where to train.
         folder: where the state of this training is kept.
         progress: shows one unit a picture, and may raise to stop.
+        group: processes that train the same extractor: they share the adversary's work, batch by batch, and
+            each takes every step on the whole batch, so that BatchNorm sees what it sees in one process. The
+            first keeps the state, in a folder that all see.
 
     Raises:
         UserError: nothing to learn from, a loss that is not finite, a folder of another training, or a full
@@ -82,18 +87,20 @@ def train(
     optimiser = Optimiser(extractor, config, steps * config.epochs * replays, place)
     state = TrainingState(folder, fingerprint(extractor, catalog, rows, config, defense, adversary, seed))
     history = state.restore(extractor, optimiser)
-    view = FrozenExtractor(extractor, "bf16" if optimiser.in_bf16 else adversary).to(place)
+    view = FrozenExtractor(extractor, "bf16" if optimiser.in_bf16 else adversary, group=group).to(place)
     run = _Run(extractor, catalog, pixels, config, defense, seed, place, optimiser, view)
     done = len(history.epochs)
     try:
         with (
-            open_curves(config.tensorboard, folder, done) as curves,
+            open_curves(config.tensorboard and group.first, folder, done) as curves,
             progress.track("training the extractor", len(rows) * config.epochs) as advance,
         ):
             advance(len(rows) * done)
             for epoch in range(done, config.epochs):
+                group.take_over(extractor)  # also waits for the last to have read the state that is replaced
                 history.epochs.append(run.epoch(epoch, rows, advance, curves))
-                state.keep(extractor, optimiser, history)
+                if group.first:
+                    state.keep(extractor, optimiser, history)
     finally:
         extractor.train(was_training)
     return history

@@ -50,7 +50,9 @@ def expectation(
     parts = filter.divided()
     if parts is not None:
         first, last = parts
-        return expectation(function, last, first.adaptive(pixels, None, gradient), seeds, draws=draws)
+        through = first.adaptive(pixels, None, gradient)
+        rest = gradient if gradient in last.gradients else None  # its own default, where it lacks that one
+        return expectation(function, last, through, seeds, draws=draws, gradient=rest)
 
     def once(points: Tensor, draw: int) -> Tensor:
         streams = Streams([stream_seed(seed, "draw", draw) for seed in seeds])

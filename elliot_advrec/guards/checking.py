@@ -27,7 +27,7 @@ class Judge(Protocol):
     @property
     def threshold(self) -> float | None: ...
     def score(self, pixels: Tensor, names: Sequence[str]) -> Tensor: ...
-    def clean(self, pixels: Tensor, names: Sequence[str]) -> Tensor: ...
+    def look(self, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor | None]: ...
 
 
 def check(
@@ -53,10 +53,14 @@ def _judged(guard: Judge, read: list[tuple[str, np.ndarray | BadImage]], cleaned
     images: list[Image.Image | None] = [None] * len(good)
     if good:
         pixels = as_floats(np.stack(list(good.values())).transpose(0, 3, 1, 2))
-        if guard.detector is not None:
-            scores = guard.score(pixels, names).tolist()
+        measured = None
         if cleaned:
-            images = list(as_images(guard.clean(pixels, names)))
+            cleansed, measured = guard.look(pixels, names)
+            images = list(as_images(cleansed))
+        elif guard.detector is not None:
+            measured = guard.score(pixels, names)
+        if measured is not None:
+            scores = measured.tolist()
     threshold, parts = guard.threshold, iter(zip(names, scores, images, strict=True))
     found = []
     for name, shown in read:

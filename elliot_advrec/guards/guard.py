@@ -119,6 +119,24 @@ class Guard:
         given = self._placed(pixels, names)
         return self.detector(given, self._streams("detector", names) if self.detector.random else None)
 
+    @torch.no_grad()
+    def look(self, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        """What ``clean`` and ``score`` give, by one pass through the filter where the detector needs no more.
+
+        Returns:
+            The filtered pictures, and their scores; None without a detector.
+        """
+        if self.detector is None:
+            return self.clean(pixels, names), None
+        parts = None if self.filter is None else self.filter.divided() or (self.filter, None)
+        if parts is None or parts[0].random or "filter" not in self.detector.needs:
+            return self.clean(pixels, names), self.score(pixels, names)
+        given, (steady, last) = self._placed(pixels, names), parts
+        filtered = steady(given)
+        cleaned = filtered if last is None else last(filtered, self._streams("filter", names))
+        streams = self._streams("detector", names) if self.detector.random else None
+        return cleaned, self.detector(given, streams, filtered=filtered)
+
     def flags(self, scores: Tensor) -> Tensor:
         """(B,) bool: which scores are above the threshold.
 

@@ -168,10 +168,9 @@ class _Scan:
         if not good:
             return {}
         names, given = [each.name for each in good], as_floats(pixels).to(self.guard.device)
-        scores: dict[int, float] = {}
-        if self.guard.detector is not None:
-            scores = dict(zip(offsets, self.guard.score(given, names).tolist(), strict=True))
-        if self.cleaned is not None:
-            problems = self.cleaned.write(names, self.guard.clean(given, names))
-            errors |= {offsets[row]: problem for row, problem in problems.items()}
-        return scores
+        if self.cleaned is None:
+            return dict(zip(offsets, self.guard.score(given, names).tolist(), strict=True))
+        shown, found = self.guard.look(given, names)
+        problems = self.cleaned.write(names, shown)
+        errors |= {offsets[row]: problem for row, problem in problems.items()}
+        return {} if found is None else dict(zip(offsets, found.tolist(), strict=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elliot_advrec.hosts import elliot, embedded
+from elliot_advrec.hosts.engines import HERE, Engine
 from elliot_advrec.hosts.finding import choose
 from elliot_advrec.hosts.suited import ElliotError
 from elliot_advrec.progress import SILENT, Progress
@@ -33,6 +34,7 @@ def run(
     device: str | None = None,
     store: Path | None = None,
     progress: Progress = SILENT,
+    engine: Engine = HERE,
 ) -> dict[str, Any]:
     """Run ``recipe`` in one of the hosts; both write the same files, and Elliot its own beside them.
 
@@ -47,6 +49,7 @@ def run(
         device: overrides the recipe's.
         store: folder of finished stages; see ``embedded.store_folder``.
         progress: is told what is being done, and which host was chosen where that is news.
+        engine: makes the stages of the plan.
 
     Returns:
         The results document.
@@ -60,10 +63,12 @@ def run(
     notes: list[str] = []
     if chosen.host == "elliot":
         try:
-            return elliot.run(recipe, output, device=device, store=store, progress=progress)
+            return elliot.run(recipe, output, device=device, store=store, progress=progress, engine=engine)
         except ElliotError as error:
             if host == "elliot":
                 raise
             notes = [f"Ranking metrics are the embedded engine's, for Elliot could not be used. {error}."]
             progress.say(notes[0])
-    return embedded.run(recipe, output, device=device, store=store, progress=progress, notes=notes)
+    return embedded.run(
+        recipe, output, device=device, store=store, progress=progress, notes=notes, engine=engine
+    )

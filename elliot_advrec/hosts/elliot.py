@@ -17,12 +17,11 @@ from elliot_advrec.experiment import (
     collect_lists,
     make_plan,
     refuse_failed,
-    resolve_device,
-    run_plan,
 )
 from elliot_advrec.files import write_arrays, write_json
 from elliot_advrec.hosts.cells import cells, folds
 from elliot_advrec.hosts.embedded import check_writable, repeatable, store_folder
+from elliot_advrec.hosts.engines import HERE, Engine
 from elliot_advrec.hosts.finding import Search, require
 from elliot_advrec.hosts.handover import Handed, hand_over
 from elliot_advrec.hosts.inside.ours import listing
@@ -51,6 +50,7 @@ def run(
     device: str | None = None,
     store: Path | None = None,
     progress: Progress = SILENT,
+    engine: Engine = HERE,
 ) -> dict[str, Any]:
     """Run ``recipe``; write what the embedded host writes, with Elliot's ranking metrics in it.
 
@@ -66,6 +66,7 @@ def run(
         device: overrides the recipe's.
         store: folder of finished stages.
         progress: is told what is being done.
+        engine: makes the stages.
 
     Returns:
         The results document.
@@ -77,12 +78,13 @@ def run(
     """
     found = require()
     check_suited(recipe)
-    target = resolve_device(device or recipe.adversarial.device)
+    target = engine.device(device or recipe.adversarial.device)
     repeatable()
-    plan = make_plan(worked(recipe), target.type)
+    listed = worked(recipe)
+    plan = make_plan(listed, target.type)
     check_writable(output)
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
-    finished = run_plan(plan, workspace, progress)
+    finished = engine.run(listed, plan, workspace, progress)
     own = [model.name for model in own_of(recipe)]
     each: list[Measured] = []
     for fold, interactions in folds(plan).items():
@@ -98,6 +100,7 @@ def run(
     results, arrays = collect(_ours(recipe), finished, workspace)
     metrics = recipe.experiment.evaluation.simple_metrics
     rows, largest = replaced(results["rows"], measured, metrics)
+    results |= engine.account()
     results |= {"rows": rows + own_rows(own, measured, rows, metrics), "recipe": recipe.resolved()}
     results["versions"]["elliot"] = found.version
     results["host"] = {"name": "elliot", "folder": str(found.folder), "largest_difference": largest}

@@ -19,11 +19,10 @@ from elliot_advrec.experiment import (
     collect_lists,
     make_plan,
     refuse_failed,
-    resolve_device,
-    run_plan,
 )
 from elliot_advrec.files import atomic, disk_error, write_arrays, write_json
 from elliot_advrec.hosts.elliot_results import write_elliot
+from elliot_advrec.hosts.engines import HERE, Engine
 from elliot_advrec.progress import SILENT, Progress
 from elliot_advrec.recipe import Recipe
 
@@ -38,6 +37,7 @@ def run(
     store: Path | None = None,
     progress: Progress = SILENT,
     notes: Sequence[str] = (),
+    engine: Engine = HERE,
 ) -> dict[str, Any]:
     """Run ``recipe``; write ``results.json``, ``exhibits.npz``, ``report.html`` and the TSVs to ``output``.
 
@@ -48,6 +48,7 @@ def run(
         store: folder of finished stages; see ``store_folder``.
         progress: is told what is being done.
         notes: go before those of the stages.
+        engine: makes the stages.
 
     Returns:
         The results document.
@@ -55,13 +56,14 @@ def run(
     Raises:
         UserError: anything the user can mend, before or during the run; finished stages stay in the store.
     """
-    target = resolve_device(device or recipe.adversarial.device)
+    target = engine.device(device or recipe.adversarial.device)
     repeatable()
     plan = make_plan(recipe, target.type)
     check_writable(output)
     workspace = Workspace(Store(store_folder(recipe, output, store)), target, recipe.adversarial.workers)
-    finished = run_plan(plan, workspace, progress)
+    finished = engine.run(recipe, plan, workspace, progress)
     results, arrays = collect(recipe, finished, workspace)
+    results |= engine.account()
     results["notes"] = [*notes, *results["notes"]]
     write_arrays(output / "exhibits.npz", arrays, compressed=True)
     write_json(output / "results.json", results)

@@ -112,7 +112,7 @@ TABLE: tuple[Metric, ...] = (
     ),
     UserMetric(
         "LAUC",
-        "the same for relevant items in the list, over how many fit there",
+        "share of other items that a listed relevant one stands above, over how many fit there",
         "Schroder et al. 2011",
         accuracy.limited_auc,
     ),

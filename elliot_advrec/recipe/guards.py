@@ -49,9 +49,10 @@ class GuardConfig(Config):
     """How often an attacker submits a picture, each time with a shorter change (of 10: all of it, 9 tenths,
     ...) and before a new draw where the filter is random; `success_rate_resubmitted` counts the best try.
     With 1 it is not measured."""
-    evasion: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0, 10.0), min_length=1)
+    evasion: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.1, 1.0, 10.0), min_length=1)
     """Weights of the detector in the joint loss of an evading attacker, who attacks once with each of them
-    and keeps the best picture that is not flagged."""
+    and keeps the best picture that is not flagged. Few steps and heavy weights make a detector look stronger
+    than it is: before one is trusted, 64 steps and weights below 1 should have failed."""
     ranking: str | None = None
     """The recommender of the recipe whose BPR loss a learned filter minimises too, by name; absent: none, and
     the filter learns from pictures and features alone."""

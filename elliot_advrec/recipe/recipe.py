@@ -72,7 +72,9 @@ class Recipe:
         return {"experiment": {**experiment, "models": models, "adversarial": self.adversarial.resolved()}}
 
 
-def load(path: Path, overrides: Sequence[str] = (), overlay: str | None = None) -> Recipe:
+def load(
+    path: Path, overrides: Sequence[str] = (), overlay: str | None = None, *, resolved: bool = False
+) -> Recipe:
     """Read, complete and check a recipe.
 
     Args:
@@ -80,12 +82,14 @@ def load(path: Path, overrides: Sequence[str] = (), overlay: str | None = None) 
             taken from its folder.
         overrides: ``key=value`` texts of ``--set``, in order, laid over all else.
         overlay: name of a preset of ``configs/overlays`` to lay over the recipe, e.g. ``small``.
+        resolved: the file is what ``Recipe.resolved`` gave. Which settings of a defense are a person's own
+            and which an overlay's cannot be told there, so none is refused that an overlay may say.
 
     Raises:
         UserError: the first thing that is wrong, with file, line, key and remedy.
     """
     path = _shipped(Path(path))
-    tree = read(path)
+    tree = _read_resolved(path) if resolved else read(path)
     path = path.absolute()
     if overlay is not None:
         tree = merge(tree, _overlay(overlay, path.parent))
@@ -103,6 +107,19 @@ def _shipped(path: Path) -> Path:
     """A bare name that is no file here as the shipped recipe of that name, where there is one."""
     bare = path.name == str(path) and not path.suffix
     return (recipe_path(path.name) or path) if bare and not path.exists() else path
+
+
+def _read_resolved(path: Path) -> Node:
+    tree = read(path)
+    marked: Node | None = read(path, overlay=True)
+    keys = ("experiment", "adversarial", "defenses")
+    for key in keys:
+        marked = None if marked is None else marked.get(key)
+    if marked is None:
+        return tree
+    for key in reversed(keys):
+        marked = Node({key: marked}, tree.origin)
+    return merge(tree, marked)
 
 
 def _overlay(name: str, folder: Path) -> Node:

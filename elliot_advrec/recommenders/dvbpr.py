@@ -90,7 +90,8 @@ class DVBPR(FactorRecommender):
     Kang, Fang, Wang & McAuley 2017, "Visually-Aware Fashion Recommendation and Design with Generative Image
     Models", eq. 3: score(u, i) = t_u . F(picture of i); no latent item factors, so a cold item is as good as
     any. The recipe's extractor plays no part: what ``with_items`` and ``item_scores`` take are embeddings of
-    ``extractor``, which attacks on this recommender must go through.
+    ``extractor``. Recipes attack the extractor of the recipe, so they measure this recommender and never
+    attack it; in Python an attack must go through ``extractor``.
     """
 
     config_class = DVBPRConfig

@@ -50,7 +50,7 @@ class Compared:
     def title(self) -> str:
         rule = self.where["rank_min"], self.where["k"]
         if self.measure is not SUCCESS:
-            return f"{HITS[self.measure.metric]}@{rule[1]}"
+            return f"{HITS[self.measure.base]}@{rule[1]}"
         named = rule_name(rule)  # type: ignore[arg-type]
         return f"Success rate, {named}" if named else "Success rate"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from elliot_advrec.report.document import Document, Stage
@@ -13,6 +14,7 @@ from elliot_advrec.report.labels import (
     count,
     duration,
     name_of,
+    number,
     plain,
     undefended_first,
 )
@@ -107,21 +109,18 @@ def stage_table(document: Document) -> Table | None:
     """Time and gradient evaluations a stage, and their sums over what was computed in this run."""
     stages = document.stages
     ran = [stage for stage in stages if not stage.cached]
-    gradients = sum(stage.gradient_evaluations or 0 for stage in ran)
     rows = [_stage(stage) for stage in stages]
-    total = (
-        Entry("Computed in this run", strong=True),
-        Entry(duration(sum(stage.seconds or 0 for stage in ran)), strong=True),
-        Entry(count(gradients), strong=True) if any(s.gradient_evaluations for s in stages) else EMPTY,
-        Entry(f"{len(ran)} of {len(stages)}"),
-    )
+    kinds = dict.fromkeys(stage.kind for stage in ran)
+    sums = [_sum(f"All of kind {kind}", [s for s in stages if s.kind == kind]) for kind in kinds if kind]
+    sums.append(_sum("Computed in this run", stages, strong=True))
     columns = [
         Column("Stage", numeric=False),
         Column("Time"),
         Column("Gradient evaluations"),
+        Column("Peak memory (MB)"),
         Column("Source", numeric=False),
     ]
-    blocks = [Block("", tuple(rows)), *([Block("", (total,))] if len(stages) > 1 else [])]
+    blocks = [Block("", tuple(rows)), *([Block("", tuple(sums))] if len(stages) > 1 else [])]
     note = "A gradient evaluation is one forward and one backward pass of one image."
     found = table("Time and work", columns, blocks, (note,)) if stages else None
     if found is None or columns[2] in found.columns:
@@ -135,5 +134,24 @@ def _stage(stage: Stage) -> tuple[Entry, ...]:
         Entry(plain(stage.name)),
         Entry(duration(stage.seconds)),
         work,
+        _memory([stage]),
         Entry("stored" if stage.cached else "computed"),
     )
+
+
+def _sum(label: str, stages: Sequence[Stage], *, strong: bool = False) -> tuple[Entry, ...]:
+    """What was computed of ``stages`` in this run."""
+    ran = [stage for stage in stages if not stage.cached]
+    gradients = sum(stage.gradient_evaluations or 0 for stage in ran)
+    return (
+        Entry(label, strong=strong),
+        Entry(duration(sum(stage.seconds or 0 for stage in ran)), strong=strong),
+        Entry(count(gradients), strong=strong) if gradients or strong else EMPTY,
+        _memory(ran),
+        Entry(f"{len(ran)} of {len(stages)}"),
+    )
+
+
+def _memory(stages: Sequence[Stage]) -> Entry:
+    peaks = [stage.peak_memory_mb for stage in stages if stage.peak_memory_mb is not None]
+    return Entry(number(max(peaks), 0)) if peaks else EMPTY

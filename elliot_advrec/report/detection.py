@@ -5,47 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from elliot_advrec.report.entries import EMPTY, mean, percent
-from elliot_advrec.report.guarded import Measure, scopes
+from elliot_advrec.report.guarded import scopes
 from elliot_advrec.report.labels import EPS, attack_name, budget, count, listed, name_of, number
 from elliot_advrec.report.pooling import Pool, Pooled
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
-ACCURACY, FLAGGED, CLEAN = "detection_accuracy", "flagged", "flagged_clean"
+ACCURACY, TPR, FLAGGED, CLEAN = "detection_accuracy", "detection_tpr", "flagged", "flagged_clean"
 AUROC, STRICT, THRESHOLD = "detection_auroc", "detection_tpr_at_1_fpr", "detection_threshold"
-METRICS = (ACCURACY, FLAGGED, AUROC, STRICT)
+METRICS = (ACCURACY, TPR, FLAGGED, AUROC, STRICT)
 """Of attacks on a defense with a detector."""
 _NOTE = (
-    "Percent, but for AUROC; 95 % interval or spread over seeds below. Accuracy: right verdicts over each "
-    "attacked picture and its untouched self. TPR: attacked pictures that are flagged, FPR: clean test "
-    "pictures that are, both at the threshold. AUROC, and TPR where 1 % of them are flagged, are against the "
-    "clean test pictures, on which nothing was fitted."
+    "Percent, but for AUROC; 95 % interval or spread over seeds below. Flagged: of all pictures that the "
+    "attacker handed in. The rest is of test pictures, on which nothing was fitted, each once. Accuracy: "
+    "right verdicts over each attacked picture and its untouched self. TPR: attacked ones that are flagged, "
+    "FPR: clean ones that are, both at the threshold. AUROC, and TPR where 1 % of them are flagged, are "
+    "against the clean test pictures."
 )
-_COUNTED = "Pictures by verdict, over all seeds."
+_COUNTED = "Test pictures by verdict, over all seeds."
 Row = Callable[[Mapping[str, object]], tuple[Entry, ...]]
 
 
 def detection_tables(pool: Pool) -> list[Table]:
     """One table a threat (and recommender, where it aims at one)."""
     columns = [
+        Column("Flagged"),
         Column("Accuracy", "At the threshold"),
         Column("TPR", "At the threshold"),
         Column("FPR", "At the threshold"),
         Column("AUROC"),
         Column("TPR at 1 % FPR"),
-        Column("attacked", "Pictures"),
-        Column("clean", "Pictures"),
+        Column("attacked", "Test pictures"),
+        Column("clean", "Test pictures"),
     ]
 
     def row(where: Mapping[str, object]) -> tuple[Entry, ...]:
         found = {metric: pool.one(**{**where, "metric": metric}) for metric in METRICS}
         clean = _clean(pool, where)
         return (
-            percent(found[ACCURACY]),
             percent(found[FLAGGED]),
+            percent(found[ACCURACY]),
+            percent(found[TPR]),
             percent(clean),
             mean(found[AUROC]),
             percent(found[STRICT]),
-            _count(found[FLAGGED]),
+            _count(found[TPR]),
             _count(clean),
         )
 
@@ -54,11 +57,11 @@ def detection_tables(pool: Pool) -> list[Table]:
 
 def confusion_tables(pool: Pool) -> list[Table]:
     """The same attacks with the pictures counted by verdict."""
-    spans = ("Attacked", "Untouched selves", "Clean test pictures")
+    spans = ("Attacked", "Untouched selves", "All clean ones")
     columns = [Column(head, span) for span in spans for head in ("flagged", "passed")]
 
     def row(where: Mapping[str, object]) -> tuple[Entry, ...]:
-        flagged = pool.one(**{**where, "metric": FLAGGED})
+        flagged = pool.one(**{**where, "metric": TPR})
         accuracy = pool.one(**{**where, "metric": ACCURACY})
         return (*_verdicts(flagged), *_untouched(flagged, accuracy), *_verdicts(_clean(pool, where)))
 
@@ -66,7 +69,7 @@ def confusion_tables(pool: Pool) -> list[Table]:
 
 
 def _tables(pool: Pool, what: str, columns: list[Column], row: Row, note: str) -> list[Table]:
-    seen, made = scopes(pool, Measure(FLAGGED, CLEAN)), []
+    seen, made = scopes(pool, FLAGGED), []
     for recommenders, threat, norm in seen:
         where = {"threat": threat, "recommender": recommenders[0], "norm": norm}
         blocks = []

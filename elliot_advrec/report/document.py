@@ -59,10 +59,14 @@ class Stage(Part):
 
     name: str
     """What a person calls it."""
+    kind: str | None = None
+    """Which kind of work it is."""
     key: str = ""
     """Hash of all that decides its result."""
     seconds: float | None = None
     """Wall-clock time, of the run that computed it."""
+    peak_memory_mb: float | None = None
+    """Highest resident memory while it was computed."""
     gradient_evaluations: int | None = None
     """Forward and backward passes of single images."""
     cached: bool = False

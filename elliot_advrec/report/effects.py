@@ -9,10 +9,10 @@ from elliot_advrec.report.guarded import SUCCESS
 from elliot_advrec.report.labels import EPS, attack_name, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import P_VALUE, Pool
 from elliot_advrec.report.ranking import list_metrics
-from elliot_advrec.report.success import CLEAN, ROUNDED
+from elliot_advrec.report.success import CLEAN, RATE
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
-_SHOWN_ELSEWHERE = {*SUCCESS.all, ROUNDED, CLEAN, P_VALUE, *DETECTION, *MEASURED_ELSEWHERE}
+_SHOWN_ELSEWHERE = {*SUCCESS.all, RATE, CLEAN, P_VALUE, *DETECTION, *MEASURED_ELSEWHERE}
 
 
 def effect_tables(pool: Pool) -> list[Table]:

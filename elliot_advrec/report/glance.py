@@ -8,7 +8,7 @@ from elliot_advrec.report.accuracy import ADVERSARIAL
 from elliot_advrec.report.budgets import strongest_common
 from elliot_advrec.report.compared import by
 from elliot_advrec.report.entries import EMPTY, mean, percent
-from elliot_advrec.report.guarded import OBLIVIOUS, SUCCESS
+from elliot_advrec.report.guarded import KNOWLEDGE, OBLIVIOUS, SUCCESS
 from elliot_advrec.report.labels import EPS, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import MAIN, cutoffs
@@ -83,7 +83,9 @@ def _worst(pool: Pool, defense: str | None, where: Mapping[str, object]) -> tupl
     Of a filter or a detector it is the strongest by anyone, with as many tries as there are; those alone who
     do not know of it say nothing of its worst case.
     """
-    found = pool.select(metric=SUCCESS.all, defense=defense, **where) if where["eps"] is not None else []
+    # Beside filters and detectors everything is of pictures in 8 bits, as in their own section.
+    metrics = SUCCESS.all if pool.select(knowledge=KNOWLEDGE) else [RATE]
+    found = pool.select(metric=metrics, defense=defense, **where) if where["eps"] is not None else []
     worst = SUCCESS.worst(found)
     if worst is None:
         return EMPTY, EMPTY

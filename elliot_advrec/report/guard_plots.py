@@ -36,7 +36,7 @@ _GROUPS = {
 def knowledge_plots(document: Document, pool: Pool) -> list[Plot]:
     """Success of the strongest attack over eps, a curve for what attackers know, a panel a defense."""
     known, rules = guards(document), headline_rules(pool)
-    seen, plots = scopes(pool, SUCCESS), []
+    seen, plots = scopes(pool, *SUCCESS.all), []
     for recommenders, threat, norm in seen:
         where = place((recommenders[0], threat, norm), rules[threat])
         panels = tuple(

@@ -16,8 +16,8 @@ from elliot_advrec.report.table import Table
 READ = (
     "Oblivious attackers know nothing of the defense and attack the extractor alone; adaptive ones "
     "differentiate through filter and extractor as one; evading ones also keep below the detector's "
-    "threshold. A picture that is flagged is refused, and its attack has failed, unless the recipe says "
-    "otherwise. A defense is as good as its worst case."
+    "threshold. Pictures are handed in as files of 8 bits. One that is flagged is refused, and its attack "
+    "has failed, unless the recipe says otherwise. A defense is as good as its worst case."
 )
 
 
@@ -39,10 +39,10 @@ class GuardTables:
 def guard_tables(document: Document, pool: Pool) -> GuardTables:
     """All tables; none where nothing stands in front of an extractor."""
     known, made = guards(document), GuardTables()
-    first, seen = headline_rules(pool), scopes(pool, SUCCESS)
+    first, seen = headline_rules(pool), scopes(pool, *SUCCESS.all)
     several = len({threat for _, threat, _ in seen}) > 1, len({norm for *_, norm in seen}) > 1
-    for measure in [SUCCESS, *(Measure(metric, f"{metric}_clean") for metric in HITS)]:
-        for recommenders, threat, norm in scopes(pool, measure):
+    for measure in [SUCCESS, *map(Measure, HITS)]:
+        for recommenders, threat, norm in scopes(pool, *measure.all):
             turned = _turned(measure, document, threat)
             for rule in _rules(pool, measure, threat):
                 where = place((recommenders[0], threat, norm), rule)
@@ -75,12 +75,12 @@ def _turned(measure: Measure, document: Document, threat: str | None) -> Measure
         if isinstance(entry, Mapping) and entry.get("type") == "demotion"
     }
     name = (threat or "").removesuffix(" (poisoned)")
-    return Measure(measure.metric, measure.clean, measure.metric == "hit_rate" and name not in down)
+    return Measure(measure.base, measure.base == "hit_rate" and name not in down)
 
 
 def _same_as_success(pool: Pool, measure: Measure, where: Mapping[str, object]) -> bool:
     """Whether a hit rate says what success says: of one user, the item is in the list or not."""
-    if measure.metric != "hit_rate":
+    if measure.base != "hit_rate":
         return False
     for cell in pool.select(**{**where, "metric": measure.metric}):
         rate = pool.one(**{**cell.key._asdict(), "metric": SUCCESS.metric})

@@ -33,22 +33,35 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Measure:
-    """What is compared.
+    """What is compared: pictures in 8 bits throughout, as they reach a shop, and as further tries are.
 
     Attributes:
-        metric: its name; that of the best of several tries ends in ``_resubmitted``.
-        clean: name of the same over untouched pictures.
+        base: its name for pictures as the attack left them.
         rises: whether a larger value is the worse one for the shop.
     """
 
-    metric: str
-    clean: str
+    base: str
     rises: bool = True
+
+    @property
+    def metric(self) -> str:
+        """The name for pictures in 8 bits."""
+        return f"{self.base}_8bit"
+
+    @property
+    def clean(self) -> str:
+        """The name for untouched pictures."""
+        return f"{self.base}_clean"
+
+    @property
+    def tried(self) -> str:
+        """The name for the best of several tries."""
+        return self.base + TRIED
 
     @property
     def all(self) -> list[str]:
         """The metric with and without further tries."""
-        return [self.metric, self.metric + TRIED]
+        return [self.metric, self.tried]
 
     def badness(self, cell: Pooled) -> float:
         """Larger for what is worse."""
@@ -59,7 +72,7 @@ class Measure:
         return max(cells, key=self.badness, default=None)
 
 
-SUCCESS = Measure("success_rate", "success_rate_clean")
+SUCCESS = Measure("success_rate")
 Case = tuple[str, int | None, float | None]
 """An attack by its own name, its steps and eps."""
 
@@ -132,7 +145,7 @@ def standing(
         return measure.worst(cell for case in some for cell in of(metric, case, **columns))
 
     known = {name: cell for name in KNOWLEDGE if (cell := strongest(measure.metric, knowledge=name))}
-    tried = strongest(measure.metric + TRIED, knowledge=KNOWLEDGE)
+    tried = strongest(measure.tried, knowledge=KNOWLEDGE)
     worst = measure.worst([*known.values(), *([] if tried is None else [tried])])
     if worst is None:
         return None
@@ -140,13 +153,13 @@ def standing(
     return Standing(worst, without, known, tried, set(known) != {OBLIVIOUS})
 
 
-def scopes(pool: Pool, measure: Measure) -> list[tuple[tuple[str | None, ...], str | None, str | None]]:
+def scopes(pool: Pool, *metrics: str) -> list[tuple[tuple[str | None, ...], str | None, str | None]]:
     """(recommenders, threat, norm) of what is compared apart.
 
     A threat that aims at the extractor has the same numbers for each recommender that it is judged on: they
     are shown once.
     """
-    cells = [cell for cell in pool.select(metric=measure.all) if cell.key.knowledge]
+    cells = [cell for cell in pool.select(metric=metrics) if cell.key.knowledge]
     numbers: dict[tuple[str | None, str | None, str | None], list[object]] = {}
     for cell in cells:
         rest = (*cell.key._replace(recommender=None), cell.value, cell.n)

@@ -17,6 +17,7 @@ RATES = frozenset(
         "success_rate_resubmitted",
         "success_rate_clean",
         "detection_accuracy",
+        "detection_tpr",
         "detection_tpr_at_1_fpr",
         "flagged",
         "flagged_clean",

@@ -76,3 +76,7 @@ def test_without_an_undefended_peer_there_is_nothing_to_compare() -> None:
 def test_every_recommender_that_sees_images_gets_the_rows() -> None:
     rows = compared(attack("none", NONE), attack("at", AT), recommenders=("A", "B"))
     assert [row["recommender"] for row in rows] == ["A", "B"] * 2
+
+
+def test_an_attack_on_too_few_to_count_is_not_compared() -> None:
+    assert compared(attack("none", []), attack("at", [])) == []

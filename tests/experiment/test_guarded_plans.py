@@ -210,3 +210,16 @@ def test_a_threshold_that_tells_nothing_apart_is_said(threshold: float, words: s
         assert f"flags {words}, attacked or not" in said[0]
         assert "scores lie between 0 and 0.9" in said[0]
     assert about_threshold("a", threshold, {"clean": [], "attacked": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"), [({"filter": "resize_pad", "draws": 2}, "last"), ({"filter": "median"}, "best")]
+)
+def test_through_draws_those_who_know_keep_the_last_picture(
+    tmp_path: Path, entry: dict[str, Any], kept: str
+) -> None:
+    found = plan(tmp_path, "none", {"name": "a", **entry})
+    for stage in (s for s in found.stages if s.kind == "attack"):
+        expected = kept if stage.tags.get("knowledge") == "adaptive" else "best"
+        if "attack" not in stage.needs:  # pictures that are taken over were attacked elsewhere
+            assert stage.parts["attack"].config.keep == stage.settings["config"]["keep"] == expected

@@ -56,9 +56,14 @@ def test_who_can_know_what(ran: Ran) -> None:
 
 
 def test_each_cell_is_measured_and_its_detector_too(ran: Ran) -> None:
+    fresh = ran.workspace.catalog(ran.stage("catalog")).rows_of("test")
     for row in ran.rows(metric="flagged", defense="guard"):
         same = {k: row[k] for k in ("threat", "attack", "recommender", "eps", "steps", "knowledge", "seed")}
-        assert ran.rows(metric="detection_accuracy", defense="guard", **same)
+        stage = {key: value for key, value in same.items() if key not in ("recommender", "steps")}
+        attacked = next(s for s in ran.stages("attack", defense="guard", **stage))
+        rows = ran.workspace.arrays(attacked, "pairs.npz")["attack_row"]
+        counted = ran.rows(metric="detection_accuracy", defense="guard", **same)
+        assert [each["n"] for each in counted] == [2 * n for n in [len({*rows} & {*fresh})] if n]
         assert ran.rows(metric="ssim", defense="guard", **same)
         assert row["n"] >= 2
     threats = {row["threat"] for row in ran.rows(metric="flagged", defense="guard")}

@@ -21,6 +21,7 @@ from elliot_advrec.data.images import decode
 from elliot_advrec.detectors import Parts
 from elliot_advrec.detectors.squeezing import Squeezing
 from elliot_advrec.errors import UserError
+from elliot_advrec.filters.learned import LearnedFilter
 from elliot_advrec.guards import Guard, Verdict
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
@@ -239,3 +240,24 @@ def test_a_gpu_says_the_same(kind: str) -> None:
     for one, other in zip(on_cpu, on_gpu, strict=True):
         assert one.name == other.name
         assert other.score == (None if one.score is None else pytest.approx(one.score, abs=1e-3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_look_is_cleaning_and_scoring(kind: str) -> None:
+    found, pixels = guard(kind), given()
+    shown, scores = found.look(pixels, NAMES)
+    assert torch.equal(shown, found.clean(pixels, NAMES))
+    if found.detector is None:
+        assert scores is None
+    else:
+        assert scores is not None
+        assert torch.equal(scores, found.score(pixels, NAMES))
+
+
+def test_one_look_filters_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = guard("learned")  # its result is shrunk and padded at random after the network
+    assert isinstance(found.filter, LearnedFilter)
+    passes: list[int] = []
+    found.filter.network.register_forward_hook(lambda *_: passes.append(1))
+    found.look(given(), NAMES)
+    assert len(passes) == 1

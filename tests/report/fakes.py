@@ -206,6 +206,8 @@ def experiment(
             {"name": "catalog", "key": "a1", "seconds": 3.2, "gradient_evaluations": 0, "cached": True},
             {
                 "name": "extractor at",
+                "kind": "extractor",
+                "peak_memory_mb": 1834.0,
                 "key": "b2",
                 "seconds": 734.0,
                 "gradient_evaluations": 91200,
@@ -213,6 +215,7 @@ def experiment(
             },
             {
                 "name": "attack pgd",
+                "kind": "attack",
                 "key": "c3",
                 "seconds": 61.5,
                 "gradient_evaluations": 32000,

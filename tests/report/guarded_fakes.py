@@ -97,14 +97,14 @@ def _cell(rng, name, threat, attack, steps, eps, knowledge, seed) -> list[dict[s
         if knowledge is not None:
             made.append(("success_rate_resubmitted", share(), rule))
         if threat == "promotion":
-            hit = made[-3 if knowledge is None else -4][1]
-            made.append(("hit_rate", hit, rule))
+            hit = made[-2 if knowledge is None else -3][1]  # as success in 8 bits says
+            made += [(metric, hit, rule) for metric in ("hit_rate", "hit_rate_8bit")]
             if knowledge is not None:
                 made.append(("hit_rate_resubmitted", hit, rule))
     if knowledge is not None and name != "resize_pad":
-        made += [(metric, share(), {}) for metric in ("flagged", "detection_tpr_at_1_fpr")]
+        made += [(metric, share(), {}) for metric in ("flagged", "detection_tpr_at_1_fpr", "detection_tpr")]
         made.append(("detection_auroc", float(rng.random()), {}))
-        right = made[-3][1] * PAIRS + 45  # 5 of the untouched ones are flagged
+        right = made[-2][1] * PAIRS + 45  # 5 of the untouched ones are flagged
         made.append(("detection_accuracy", right / (2 * PAIRS), {"n": 2 * PAIRS}))
     owners = ("ContentKNN", "VBPR") if threat == "item_to_item" else ("VBPR",)
     return [

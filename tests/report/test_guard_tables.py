@@ -26,6 +26,8 @@ from elliot_advrec.report.table import Table
 from elliot_advrec.report.tsv import COLUMNS, model_name
 
 E16 = 16 / 255
+EXACT = {"success_rate", "hit_rate", "sampled_HR"}
+"""Measures that a run writes of pictures in 8 bits too."""
 
 
 def run(*seeds: int):
@@ -36,7 +38,8 @@ def run(*seeds: int):
 def of(rows: list[dict], **adversarial):
     recipe = guarded_fakes.recipe()
     recipe["experiment"]["adversarial"] |= adversarial
-    document = parse({"recipe": recipe, "rows": rows, "seeds": [1]})
+    rounded = [{**row, "metric": f"{row['metric']}_8bit"} for row in rows if row["metric"] in EXACT]
+    document = parse({"recipe": recipe, "rows": [*rows, *rounded], "seeds": [1]})
     return document, Pool(document.rows)
 
 
@@ -123,7 +126,7 @@ def test_every_worst_case_is_the_largest_number_of_its_defense():
                 for row in document.rows
                 if row.defense == name
                 and row.recommender == "VBPR"
-                and row.metric in ("success_rate", "success_rate_resubmitted")
+                and row.metric in ("success_rate_8bit", "success_rate_resubmitted")
                 and all(getattr(row, field) == value for field, value in rule.items())
             ]
             values = [float(row[2].text) for row in block.rows]
@@ -241,6 +244,7 @@ def test_detection_has_the_numbers_and_the_counts():
     assert heads(found) == [
         "Attack",
         "ε",
+        "Flagged",
         "Accuracy",
         "TPR",
         "FPR",
@@ -256,20 +260,21 @@ def test_detection_has_the_numbers_and_the_counts():
     rows = texts(found)
     assert [row[0] for row in rows[:6:2]] == ["FGSM (oblivious)", "FGSM (evading)", "FGSM (adaptive)"]
     for row, verdicts in zip(rows, texts(counted), strict=True):
-        flagged = round(float(row[3]) / 100 * 50)
+        flagged = round(float(row[4]) / 100 * 50)
         assert verdicts[2:] == [str(flagged), str(50 - flagged), "5", "45", "4", "36"]
-        assert float(row[2]) == pytest.approx(flagged + 45)
-        assert row[4] == "10.0"
-        assert row[7:] == ["50", "40"]
+        assert float(row[3]) == pytest.approx(flagged + 45)
+        assert row[5] == "10.0"
+        assert row[8:] == ["50", "40"]
 
 
 def test_detection_without_clean_test_pictures_leaves_their_numbers_out():
     rows = [
-        rate(0.5, "adaptive", metric="flagged", rank_min=None),
-        rate(0.4, "adaptive", metric="flagged", rank_min=None, n=None, eps=0.01),
+        rate(0.5, "adaptive", metric=metric, rank_min=None, **more)
+        for more in ({}, {"n": None, "eps": 0.01})
+        for metric in ("flagged", "detection_tpr")
     ]
     (found,) = detection_tables(Pool([Row(**row) for row in rows]))
-    assert heads(found) == ["Attack", "ε", "TPR", "attacked"]
+    assert heads(found) == ["Attack", "ε", "Flagged", "TPR", "attacked"]
     (counted,) = confusion_tables(Pool([Row(**row) for row in rows]))
     assert texts(counted) == [
         ["PGD-16 (adaptive)", "16/255", "50", "50"],
@@ -307,8 +312,8 @@ def test_other_tables_leave_what_is_shown_here():
     assert not any(name in label for label in labels for name in guarded_fakes.OVER)
     assert sections["guards"].brief == sections["guards"].tables[:2]
     shown = {column.head for table in effect_tables(pool) for column in table.columns}
-    assert shown == {"Attack", "ε", "hit_rate@10", "hit_rate@20", "hit_rate_resubmitted@10",
-                     "hit_rate_resubmitted@20"}  # fmt: skip
+    hits = {f"hit_rate{moment}@{k}" for moment in ("", "_8bit", "_resubmitted") for k in (10, 20)}
+    assert shown == {"Attack", "ε", *hits}
     assert all("through filters" in table.title for table in sections["effects"].folded)
 
 

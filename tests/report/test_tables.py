@@ -165,7 +165,11 @@ def test_only_the_largest_eps_is_shown_when_asked():
 
 def test_work_adds_up_what_this_run_computed():
     found = stage_table(parse(fakes.experiment()[0]))
-    assert texts(found)[-1] == ["Computed in this run", "13 min 16 s", "123\u202f200", "2 of 3"]
+    assert texts(found)[-1] == ["Computed in this run", "13 min 16 s", "123\u202f200", "1834", "2 of 3"]
+    assert texts(found)[3:5] == [
+        ["All of kind extractor", "12 min 14 s", "91\u202f200", "1834", "1 of 1"],
+        ["All of kind attack", "1 min 02 s", "32\u202f000", "–", "1 of 1"],
+    ]
 
 
 def test_empty_columns_and_tables_vanish():

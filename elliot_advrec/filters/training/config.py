@@ -59,7 +59,7 @@ class FilterTrainingConfig(Config):
     knowledge: Literal["oblivious", "adaptive"] = "oblivious"
     """Whether attacks see the pipeline without the filter, as in the paper, or through its present state."""
     pixel_weight: float = Field(default=1.0, ge=0)
-    """Of the mean squared difference to the clean picture."""
+    """Of the squared difference to the clean picture, summed over its pixels as in the paper."""
     perceptual_weight: float = Field(default=1.0, ge=0)
     """Of the mean squared difference of feature maps, alpha."""
     contrastive_weight: float = Field(default=100.0, ge=0)

@@ -20,8 +20,8 @@ these pictures, differentiable in the pixels."""
 
 
 def pixel_loss(found: Tensor, clean: Tensor) -> Tensor:
-    """(B,) mean squared difference of pictures (B, 3, H, W) (Yin et al. 2023, eq. 6, there the sum)."""
-    return (found - clean).square().mean((1, 2, 3))
+    """(B,) squared differences of pictures (B, 3, H, W), summed over pixels (Yin et al. 2023, eq. 6)."""
+    return (found - clean).square().sum((1, 2, 3))
 
 
 def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
