@@ -50,7 +50,7 @@ def pair_ratio_loss(temperature: float) -> Any:
             remedy="pip install 'elliot-advrec[detect]'",
         ) from error
 
-    class PairRatioLoss(GenericPairLoss):
+    class PairRatioLoss(GenericPairLoss):  # type: ignore[misc]  # the library has no types
         """Sums over the pairs of an item stand inside one logarithm, unlike InfoNCE's one term a pair."""
 
         def __init__(self) -> None:

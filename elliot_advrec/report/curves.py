@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -13,6 +14,10 @@ from elliot_advrec.report.pooling import Pool, Pooled
 from elliot_advrec.report.success import RATE, Rule, headline_rules, place, rule_name, scopes, untouched
 
 Curve = tuple[Key, list[tuple[float, Pooled]]]
+Where = dict[str, Any]
+"""Columns that choose cells."""
+Keys = dict[tuple[Any, Any], Key]
+"""An attack, by its name and its steps or eps, and how it is drawn."""
 
 
 def eps_plots(pool: Pool) -> list[Plot]:
@@ -23,7 +28,7 @@ def eps_plots(pool: Pool) -> list[Plot]:
         attacks = list(dict.fromkeys((c.key.attack, c.key.steps) for c in pool.select(metric=RATE, **where)))
         keys = {attack: Key(attack_name(*attack), i) for i, attack in enumerate(attacks)}
 
-        def curves(defense: str | None, where: dict = where, keys: dict = keys) -> list[Curve]:
+        def curves(defense: str | None, where: Where = where, keys: Keys = keys) -> list[Curve]:
             found = []
             for (attack, steps), key in keys.items():
                 cells = pool.select(metric=RATE, defense=defense, attack=attack, steps=steps, **where)
@@ -48,7 +53,7 @@ def step_plots(pool: Pool) -> list[Plot]:
         several = [series for series, found in steps.items() if len(found) > 1]
         keys = {(a, eps): Key(attack_at(a, None, eps), i) for i, (a, eps) in enumerate(several)}
 
-        def curves(defense: str | None, where: dict = where, keys: dict = keys) -> list[Curve]:
+        def curves(defense: str | None, where: Where = where, keys: Keys = keys) -> list[Curve]:
             found = []
             for (attack, eps), key in keys.items():
                 cells = pool.select(metric=RATE, defense=defense, attack=attack, eps=eps, **where)
@@ -84,7 +89,7 @@ def _scope(pool: Pool, scope: Sequence[str | None]) -> str:
 
 
 def _panels(
-    pool: Pool, where: dict, curves: Callable[[str | None], list[Curve]], xlabel: str, octaves: bool
+    pool: Pool, where: Where, curves: Callable[[str | None], list[Curve]], xlabel: str, octaves: bool
 ) -> tuple[Panel, ...]:
     panels = []
     defenses = undefended_first(pool.distinct("defense", metric=RATE, **where))
