@@ -12,9 +12,13 @@ _WATERMARK = "5"
 """What resets the watermark of resident memory; Linux alone has it."""
 
 
+_highest = 0
+"""Highest watermark that was forgotten since, in the system's unit."""
+
+
 def peak_mb() -> float:
     """Highest resident memory of this process and of its largest child so far, added up, in MiB."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    own = max(_highest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     unit = 1024 if platform.system() != "Darwin" else 1024 * 1024
     return round((own + child) / unit, 1)
@@ -27,6 +31,9 @@ class Watermark:
     """
 
     def __init__(self) -> None:
+        global _highest
+        # Linux counts the process's own peak by the very watermark that is forgotten here.
+        _highest = max(_highest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         try:
             _CLEAR.write_text(_WATERMARK)
             self._known = True

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.bench import RESUBMITTED, Batch, Bench, attack_batch, handed_in, items
 from elliot_advrec.experiment.knowing import Known
 from elliot_advrec.experiment.stages import Outcome, Stage
@@ -55,7 +56,7 @@ def make_attack(workspace: Workspace, stage: Stage, folder: Path, progress: Prog
             advance(min(len(some) * group.size, len(targets)))
     if not group.first:
         return Outcome()
-    batches = [batch for start in starts if (batch := _read(_batch(folder, start))) is not None]
+    batches = [_finished(_batch(folder, start)) for start in starts]
     shown = [batch.pop("image") for batch in batches if "image" in batch]
     pairs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     exact, again = pairs.pop("embedding"), pairs.pop(f"embedding_{RESUBMITTED}", None)
@@ -136,6 +137,22 @@ def _pictures(folder: Path, start: int) -> Path:
 
 def _batch(folder: Path, start: int) -> Path:
     return folder / f"batch{start:08d}.npz"
+
+
+def _finished(path: Path) -> Batch:
+    """A batch that was made.
+
+    Raises:
+        UserError: it cannot be read back: none may be left out, or pairs would be judged by others' pictures.
+    """
+    found = _read(path)
+    if found is None:
+        raise UserError(
+            "an attacked batch cannot be read back",
+            where=str(path),
+            remedy="all processes need to see the store; run the same command again",
+        )
+    return found
 
 
 def _read(path: Path) -> Batch | None:

@@ -28,8 +28,9 @@ class Forecast:
         self._left = list(self.ahead)
 
     def done(self, kind: str, gradients: int, seconds: float) -> None:
-        """A stage that was ahead took so long."""
-        self._left.remove((kind, gradients))
+        """A stage took so long; one that was damaged since the run began is one more of its kind."""
+        if (kind, gradients) in self._left:
+            self._left.remove((kind, gradients))
         time, work, number = self._spent.get(kind, (0.0, 0, 0))
         self._spent[kind] = (time + seconds, work + gradients, number + 1)
 

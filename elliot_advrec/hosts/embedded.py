@@ -107,6 +107,6 @@ def check_writable(folder: Path) -> None:
         raise disk_error(error, folder) from error
     with atomic(folder / ".writable") as temporary:
         temporary.write_bytes(os.urandom(16))
-    (folder / ".writable").unlink()
+    (folder / ".writable").unlink(missing_ok=True)  # several processes may try at once
     if shutil.disk_usage(folder).free < LEAST_FREE:
         raise UserError("the disk is full", where=str(folder), remedy="free space, or name another --output")

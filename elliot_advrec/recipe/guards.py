@@ -14,7 +14,7 @@ from elliot_advrec.filters.expectation import DRAWS
 from elliot_advrec.filters.training import FilterTrainingConfig
 from elliot_advrec.recipe.checked import build, mapping, resolve, text
 from elliot_advrec.recipe.entry import open_entry
-from elliot_advrec.recipe.guard_rules import fitting, idle
+from elliot_advrec.recipe.guard_rules import fitting, idle, learns
 from elliot_advrec.recipe.kinds import DETECTOR, FILTER, Kind, P
 from elliot_advrec.recipe.merge import merge, settle
 from elliot_advrec.recipe.node import Node
@@ -137,6 +137,7 @@ def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
         else "+".join(part.name for part in (filter, detector) if part is not None)
     )
     fitting(name, filter, detector, config, node)
+    config = _without_what_nobody_learns(config, filter, detector)
     if config.ranking is not None and config.ranking not in recommenders:
         raise UserError(
             f"the recipe has no recommender '{config.ranking}'",
@@ -144,6 +145,20 @@ def read_guard(node: Node, folder: Path, recommenders: list[str]) -> GuardSpec:
             remedy=nearest(config.ranking, recommenders),
         )
     return GuardSpec(name, "guard", config, str(node.origin), filter, detector)
+
+
+def _without_what_nobody_learns(
+    config: GuardConfig, filter: Spec | None, detector: Spec | None
+) -> GuardConfig:
+    """The config with those parts of the training alone that are run, so that a resolved recipe loads again.
+
+    Stages of a detector come from defaults and overlays, which speak of filters with and without one.
+    """
+    stages = tuple(config.filter_training.parts(learns(detector)))
+    if not learns(filter) or not stages or stages == config.filter_training.stages:
+        return config
+    training = config.filter_training.model_copy(update={"stages": stages})
+    return config.model_copy(update={"filter_training": training})
 
 
 def _keys(node: Node) -> None:

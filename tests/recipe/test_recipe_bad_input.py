@@ -304,7 +304,7 @@ def test_a_huge_file_is_no_recipe(tmp_path: Path) -> None:
         ("{a: " * 3000, ":1: too many or too deeply nested values"),
         ("- 1\n" * 60_000, ":40000: too many or too deeply nested values"),
         ("experiment:\n  dataset: \x01\n", ":2: the character 0x01 is not allowed in YAML; take it out"),
-        ("experiment:\n  top_k: " + "9" * 5000, f"experiment.top_k: '{'9' * 40}...' is not a int"),
+        ("experiment:\n  top_k: " + "9" * 5000, f"experiment.top_k: '{'9' * 40}...' is no number that"),
     ],
 )
 def test_what_is_not_a_yaml_mapping_is_refused_with_its_line(

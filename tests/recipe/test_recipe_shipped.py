@@ -49,6 +49,18 @@ def test_every_shipped_recipe_loads(name: str, overlay: str | None, monkeypatch:
     assert recipe.adversarial.attacks
 
 
+@pytest.mark.parametrize("overlay", [None, "small", "synthetic", "tiny"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resolved_recipe_is_a_recipe(
+    name: str, overlay: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELLIOT_ADVREC_DATA", "/data")
+    resolved = load(shipped(name), overlay=overlay).resolved()
+    again = tmp_path / "again.yml"
+    again.write_text(yaml.safe_dump(resolved))
+    assert load(again).resolved() == resolved
+
+
 @pytest.mark.parametrize("name", ["quickstart", "clothing_at", "clothing_at_full", "deepfashion_at"])
 def test_the_item_to_item_study_is_the_whole_matrix(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELLIOT_ADVREC_DATA", "/data")

@@ -55,7 +55,8 @@ def test_it_plans_on_data_in_the_real_layout(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rehearsed_it_runs_to_its_end(name: str, store: Path, tmp_path: Path, elliot: Elliot) -> None:
-    called = elliot("run", name, "--preset", "tiny", "--store", store, "-o", tmp_path / "out", "-q")
+    called = elliot("run", name, "--preset", "tiny", "--store", store, "-o", tmp_path / "out", "-q",
+                    "--host", "embedded")  # fmt: skip
     assert called.code == 0, called.err
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     path = recipe_path(name)

@@ -104,7 +104,9 @@ class RayCrew:
         self.ray, self.board, self.planned, self.joined = ray, board, planned, found
         self.under_way: dict[Any, str] = {}
         # Ray's own repetitions would be silent, and without an end to stages that kill every process.
-        self._make = ray.remote(max_retries=0, num_cpus=found.cpus)(make)
+        # A process that has used a GPU would hold on to it, and to its number, in the next stage.
+        once: dict[str, Any] = {"max_calls": 1} if planned == "cuda" else {}
+        self._make = ray.remote(max_retries=0, num_cpus=found.cpus, **once)(make)
 
     @property
     def store(self) -> str:
