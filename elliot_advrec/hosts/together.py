@@ -51,7 +51,7 @@ class Together:
             self._follow(plan, workspace)
         try:
             found = run_plan(plan, workspace, progress, partial(self._around, workspace))
-        except Exception:
+        except Exception:  # raised again below; not after Ctrl-C, which reaches the others by itself
             if workspace.group is ALONE:  # else the others meet the same error, or the launcher ends them
                 self.group.hear(END)
             raise

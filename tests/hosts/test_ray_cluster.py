@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from commands import Called
+from said import Said
 from tiny_recipes import save, small
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'elliot-advrec[ray]'")
@@ -24,23 +25,10 @@ from elliot_advrec.hosts import dispatch
 from elliot_advrec.hosts.cluster.board import BOARDS, Board
 from elliot_advrec.hosts.cluster.engine import Spread, cluster
 from elliot_advrec.hosts.cluster.joining import joined
-from elliot_advrec.progress import SILENT
 from elliot_advrec.recipe import Recipe, load
 
 TIMEOUT = 120.0
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the store needs flock")
-
-
-class Said:
-    """A progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
-    track = SILENT.track
 
 
 def recipe(folder: Path, **adversarial: Any) -> Recipe:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from commands import Called
+from said import Said
 from tiny_recipes import save, small
 
 from elliot_advrec.errors import UserError
@@ -34,18 +35,6 @@ def few() -> dict[str, Any]:
     recipe = small(defenses=["none", {"preset": "at", "steps": 1, "training": {"epochs": 1}}])
     recipe["experiment"]["models"]["external.MostPop"] = {}
     return recipe
-
-
-class Said:
-    """A progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
-    track = SILENT.track
 
 
 class Crew:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elliot_advrec.errors import UserError
 from elliot_advrec.files import write_json
 from elliot_advrec.progress import Advance
 
@@ -36,9 +37,21 @@ def seen(there: Callable[[], bool], patience: float) -> bool:
     return True
 
 
-def finished(entry: Entry, patience: float) -> bool:
-    """Whether a stage that another machine finished is seen here."""
-    return seen(lambda: entry.record() is not None, patience)
+def await_finished(entry: Entry, patience: float, unseen: str) -> None:
+    """Wait until a stage that another machine finished is seen here.
+
+    Args:
+        unseen: what is wrong where it is not, within so many seconds.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not seen(lambda: entry.record() is not None, patience):
+        raise UserError(
+            unseen,
+            where=str(entry.folder),
+            remedy="the store must be one folder that all machines share",
+        )
 
 
 @dataclass(frozen=True)

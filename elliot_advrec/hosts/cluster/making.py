@@ -11,7 +11,7 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Stage, Store, Workspace, make_plan, make_stage, resolve_device
 from elliot_advrec.experiment.plan import ancestors
 from elliot_advrec.experiment.results import device_name
-from elliot_advrec.hosts.cluster.board import PATIENCE, Board, BoardProgress, finished
+from elliot_advrec.hosts.cluster.board import PATIENCE, Board, BoardProgress, await_finished
 from elliot_advrec.hosts.embedded import repeatable
 from elliot_advrec.memory import peak_mb
 from elliot_advrec.recipe import load
@@ -73,9 +73,4 @@ def _await_needs(stage: Stage, workspace: Workspace, patience: float) -> None:
     """
     for need in {needed.key: needed for needed in ancestors(stage)}.values():
         entry = workspace.store.entry(need.kind, need.key)
-        if not finished(entry, patience):
-            raise UserError(
-                f"'{need.label}' is finished, and {platform.node()} does not see it",
-                where=str(entry.folder),
-                remedy="the store must be one folder that all machines share",
-            )
+        await_finished(entry, patience, f"'{need.label}' is finished, and {platform.node()} does not see it")

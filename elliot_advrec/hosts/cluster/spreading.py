@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Stage, Workspace
 from elliot_advrec.experiment.plan import ancestors
-from elliot_advrec.hosts.cluster.board import PATIENCE, Board, finished
+from elliot_advrec.hosts.cluster.board import PATIENCE, Board, await_finished
 from elliot_advrec.progress import Progress
 
 TRIES = 3
@@ -115,12 +115,7 @@ def check(stage: Stage, answer: Answer, workspace: Workspace) -> None:
         what, where, remedy = answer["refused"]
         raise UserError(what, where=where, remedy=remedy)
     entry = workspace.store.entry(stage.kind, stage.key)
-    if not finished(entry, PATIENCE):
-        raise UserError(
-            f"'{stage.label}' was made on {answer['host']}, and is not seen here",
-            where=str(entry.folder),
-            remedy="the store must be one folder that all machines share",
-        )
+    await_finished(entry, PATIENCE, f"'{stage.label}' was made on {answer['host']}, and is not seen here")
 
 
 class _Display:
