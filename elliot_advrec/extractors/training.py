@@ -99,6 +99,7 @@ def train(
             for epoch in range(done, config.epochs):
                 group.take_over(extractor)  # also waits for the last to have read the state that is replaced
                 history.epochs.append(run.epoch(epoch, rows, advance, curves))
+                progress.detail(history.epochs[-1].line(config.epochs))
                 if group.first:
                     state.keep(extractor, optimiser, history)
     finally:

@@ -51,6 +51,9 @@ class KillAfter:
     def say(self, message: str) -> None:
         raise AssertionError("training has nothing to say")
 
+    def detail(self, message: str) -> None:
+        return None
+
 
 class Plain:
     """A detector that learns, as small as can be."""
