@@ -6,10 +6,10 @@
 
 Each recipe is a fresh `elliot run` over an empty store, with ``--preset`` (``tiny``: drawn clothes, every
 cell; ``none``: the recipe as it stands, which reads its data from where it says). ``seconds`` is the
-command's wall time, imports and report included, ``cpu`` its processor time, ``peak_mib`` the run's own account of its
-memory; an `elliot` command that runs nothing is timed beside them. What a full run takes is in proportion to
-its plan's gradient evaluations (`elliot check`, benchmarks/cost_growth.py). Written as JSON and Markdown
-beside this file.
+command's wall time, imports and report included, ``cpu`` its processor time, ``peak_mib`` the run's own
+account of its memory; an `elliot` command that runs nothing is timed beside them. What a full run takes
+is in proportion to its plan's gradient evaluations (`elliot check`, benchmarks/cost_growth.py). Written
+as JSON and Markdown beside this file.
 """
 
 from __future__ import annotations
