@@ -8,7 +8,7 @@ from elliot_advrec.component import Config
 from elliot_advrec.data.splits import RULES
 from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.metrics import METRICS
-from elliot_advrec.recipe.adversarial import NO_DEFENSE
+from elliot_advrec.recipe.defenses import NO_DEFENSE
 from elliot_advrec.recipe.elliot import Experiment, Meta
 from elliot_advrec.recipe.kinds import ATTACK, DEFENSE, SOURCE, THREAT
 from elliot_advrec.recipe.models import EXTERNAL, FOLDER
