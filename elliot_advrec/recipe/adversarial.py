@@ -12,19 +12,11 @@ from elliot_advrec.recipe.attacks import read_attacks
 from elliot_advrec.recipe.catalog import read_catalog
 from elliot_advrec.recipe.checked import build, entries, mapping
 from elliot_advrec.recipe.defenses import NO_DEFENSE, read_defense, stand_over, undefended
+from elliot_advrec.recipe.distinct import identity, refuse_same_cells, refuse_same_threats, refuse_twice
 from elliot_advrec.recipe.extractor import read_extractor
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.run import LpipsSettings, RunSettings, Simulation
-from elliot_advrec.recipe.spec import (
-    AttackSpec,
-    CatalogSpec,
-    Spec,
-    ThreatSpec,
-    identity,
-    refuse_same_cells,
-    refuse_same_threats,
-    refuse_twice,
-)
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, ThreatSpec
 from elliot_advrec.recipe.threats import read_threat
 
 PARTS = ("catalog", "extractor", "defenses", "threats", "attacks")
