@@ -14,7 +14,7 @@ from elliot_advrec.filters import FILTERS
 from elliot_advrec.filters.training import FilterTrainingConfig
 from elliot_advrec.recipe import GuardSpec, Recipe, Spec
 from elliot_advrec.recipe.guard_rules import draws, learns
-from elliot_advrec.recipe.guards import FILES
+from elliot_advrec.recipe.guard_spec import FILES
 
 
 def guard_stage(

@@ -8,7 +8,8 @@ from pathlib import Path
 from elliot_advrec.component import Config
 from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.recipe.entry import open_entry
-from elliot_advrec.recipe.guards import GuardSpec, guarded, read_guard
+from elliot_advrec.recipe.guard_spec import GuardSpec
+from elliot_advrec.recipe.guards import guarded, read_guard
 from elliot_advrec.recipe.kinds import DEFENSE
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.spec import Spec

@@ -1,4 +1,4 @@
-"""Entries of a recipe must differ in what tables show of them: refused are two that nobody could tell apart."""
+"""Entries of a recipe must differ in what tables show: two that nobody could tell apart are refused."""
 
 from __future__ import annotations
 

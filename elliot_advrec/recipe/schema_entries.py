@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from elliot_advrec.component import Component
-from elliot_advrec.recipe.guards import PARTS, GuardConfig
+from elliot_advrec.recipe.guard_spec import PARTS, GuardConfig
 from elliot_advrec.recipe.kinds import DEFENSE, DETECTOR, FILTER, Kind
 from elliot_advrec.recipe.schema_shapes import NAME, VARIABLE, Schema, or_null, partial, some, without_empty
 from elliot_advrec.recipe.shipped import preset_path, presets
