@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.component import Config
-from elliot_advrec.experiment.describing import attack_stages, exhibits_stage, extractor_stage, probe_stage
+from elliot_advrec.experiment.describing_attacks import attack_stages, exhibits_stage, probe_stage
 from elliot_advrec.experiment.describing_data import Data
+from elliot_advrec.experiment.describing_extractors import extractor_stage
 from elliot_advrec.experiment.describing_guards import (
     guard_stage,
     knowing,
