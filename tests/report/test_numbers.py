@@ -123,6 +123,22 @@ def test_caveats_say_what_the_rows_show():
     assert "2 seeds" in said(rows=undefended)
 
 
+def test_lists_of_other_lengths_are_no_sign_of_masking():
+    cell = {"defense": "at", "threat": "promotion", "eps": 0.05, "n": 500, "seed": 1}
+    found = {("fgsm", 1): (0.1, 0.6), ("pgd", 64): (0.2, 0.8)}
+    rows = [
+        fakes.row("success_rate", value, attack=attack, steps=steps, k=k, **cell)
+        for (attack, steps), values in found.items()
+        for k, value in zip((10, 20), values, strict=True)
+    ]
+    assert "masked" not in said(rows=rows)
+    rows[-1]["value"] = 0.3
+    assert "FGSM beats PGD-64 on AT at ε 0.05" in said(rows=rows)
+    # Beside a threat that is judged by ranks each threat has its own rule.
+    ranked = {**cell, "threat": "item_to_item", "rank_min": 3, "attack": "pgd", "steps": 64}
+    assert "FGSM beats PGD-64" in said(rows=[*rows, fakes.row("success_rate", 0.5, **ranked)])
+
+
 def test_one_step_beating_many_is_called_masking():
     cell = {"defense": "at", "eps": 0.05, "rank_min": 3, "n": 500, "seed": 1}
     rows = [
