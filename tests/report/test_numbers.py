@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elliot_advrec import recipe
+from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.experiment.results import FORMAT as WRITTEN
 from elliot_advrec.experiment.stages import COLUMNS
 from elliot_advrec.metrics.rates import wilson
@@ -137,6 +139,15 @@ def test_lists_of_other_lengths_are_no_sign_of_masking():
     # Beside a threat that is judged by ranks each threat has its own rule.
     ranked = {**cell, "threat": "item_to_item", "rank_min": 3, "attack": "pgd", "steps": 64}
     assert "FGSM beats PGD-64" in said(rows=[*rows, fakes.row("success_rate", 0.5, **ranked)])
+
+
+def test_every_attack_is_written_as_the_literature_has_it():
+    presets = {name for name, _ in recipe.presets("attacks")}
+    assert not [name for name in {*presets, *ATTACKS.names()} if labels.name_of(name) == name]
+    stepless = {n for n in ATTACKS.names() if "steps" not in ATTACKS.get(n).config_class.model_fields}
+    assert stepless == {n for n in ATTACKS.names() if labels.attack_name(n, 1) == labels.name_of(n)}
+    assert labels.attack_name("bim", 10) == "BIM-10"
+    assert labels.attack_name("mi_fgsm (adaptive)", 10) == "MI-FGSM-10 (adaptive)"
 
 
 def test_one_step_beating_many_is_called_masking():
