@@ -125,7 +125,8 @@ class Workspace:
         if guard is None:
             return Shop(view)
         how = stage.parts.get("guard", {})
-        return Shop(view, self.guard(guard), how.get("refuse", True), how.get("tries", 1))
+        scored: dict[tuple[str, ...], torch.Tensor] = self._once("scored", guard, lambda folder: {})
+        return Shop(view, self.guard(guard), how.get("refuse", True), how.get("tries", 1), scored)
 
     def lpips(self, settings: LpipsSettings | None) -> torch.nn.Module | None:
         """The network of LPIPS, read once a run; None where it is not measured."""
