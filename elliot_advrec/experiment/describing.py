@@ -13,9 +13,9 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.perceiving import described as lpips_described
 from elliot_advrec.experiment.probing import GRADIENTS, probed
 from elliot_advrec.experiment.stages import ATTACKED, Stage
+from elliot_advrec.experiment.sums import NAMED
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
-from elliot_advrec.files import sha256
 from elliot_advrec.recipe import AttackSpec, Recipe, Spec, ThreatSpec
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.threats import Threat
@@ -46,7 +46,7 @@ def extractor_stage(
     }
     weights = Path(settings.weights)
     if weights.is_file():  # by content: a file of the same name may be replaced
-        described["weights"] = sha256(weights)
+        described["weights"] = NAMED.of(weights)
     elif weights.suffix:  # words such as imagenet have none
         raise UserError(
             f"there is no file {weights}",
