@@ -27,11 +27,12 @@ def test_the_report_reads_what_the_experiment_writes():
     assert set(Row.model_fields) == set(COLUMNS)
 
 
-def test_rates_add_up_trials_of_unequal_seeds():
+@pytest.mark.parametrize("metric", ["success_rate", "flagged", "detected_accounts"])
+def test_rates_add_up_trials_of_unequal_seeds(metric):
     cell = pool(
-        fakes.row("success_rate", 0.5, n=10, seed=1, rank_min=3),
-        fakes.row("success_rate", 0.2, n=40, seed=2, rank_min=3),
-    ).one(metric="success_rate")
+        fakes.row(metric, 0.5, n=10, seed=1, rank_min=3),
+        fakes.row(metric, 0.2, n=40, seed=2, rank_min=3),
+    ).one(metric=metric)
     assert cell is not None
     assert (cell.value, cell.n, cell.seeds, cell.spread) == (pytest.approx(13 / 50), 50, 2, None)
     assert (cell.low, cell.high) == wilson(13, 50)
