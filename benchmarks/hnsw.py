@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from elliot_advrec.files import write_json
-from elliot_advrec.recommenders.base import unit
 from elliot_advrec.recommenders.content_knn import ContentKNNConfig
+from elliot_advrec.recommenders.embeddings import unit
 from elliot_advrec.recommenders.item_index import FaissFlat, FaissHNSW
 
 K = 10

@@ -7,7 +7,7 @@ from typing import Any
 from elliot_advrec import recipe
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.recipe.elliot import Meta
-from elliot_advrec.recipe.guards import GuardConfig
+from elliot_advrec.recipe.guard_spec import GuardConfig
 from elliot_advrec.recipe.models import FOLDER
 from elliot_advrec.recipe.schema import schema
 from site_pages import settings

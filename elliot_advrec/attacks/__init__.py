@@ -1,10 +1,11 @@
 """Attacks: optimisers over pixels that lower a threat's per-sample loss within a budget."""
 
 from elliot_advrec.attacks.base import Attack
+from elliot_advrec.attacks.best import AttackResult
 from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.attacks.oracle import Loss
-from elliot_advrec.attacks.problem import AttackResult, Problem
+from elliot_advrec.attacks.problem import Problem
 from elliot_advrec.registry import Registry
 
 ATTACKS: Registry[Attack] = Registry(

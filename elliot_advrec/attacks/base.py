@@ -8,9 +8,10 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor
 
+from elliot_advrec.attacks.best import AttackResult
 from elliot_advrec.attacks.budget import TOLERANCE, Budget, Norm
 from elliot_advrec.attacks.oracle import Loss, Watch
-from elliot_advrec.attacks.problem import AttackResult, Problem
+from elliot_advrec.attacks.problem import Problem
 from elliot_advrec.component import Component
 from elliot_advrec.streams import Streams
 

@@ -43,13 +43,13 @@ class CW(Attack):
         window = max(1, settings.steps // WINDOWS)
         adam = ShrinkingAdam(problem.images.clone(), settings.learning_rate)
         rows: Tensor | None = None
-        before = problem.best_loss.clone()
+        before = problem.best.loss.clone()
         for step in range(1, settings.steps + 1):
             _, gradient = problem.gradient(adam.points, rows)
             adam.step(gradient)
             problem.project_(adam.points, rows)
             if settings.abort_early and step % window == 0 and step < settings.steps:
-                best = problem.best_loss if rows is None else problem.best_loss[rows]
+                best = problem.best.loss if rows is None else problem.best.loss[rows]
                 going = best < before - LEAST_PROGRESS * before.abs().nan_to_num(posinf=0.0)
                 if not bool(going.all()):
                     # The point just stepped to was not evaluated yet, and may be the best one.

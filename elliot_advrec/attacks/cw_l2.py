@@ -61,7 +61,7 @@ class CWL2(Attack):
             constant = torch.where(high.isinf(), constant * GROWTH, (low + high) / 2)
         # Projected successes compete by loss, then real ones inside the budget go before everything.
         problem.evaluate(problem.project_(anywhere.images.clone()))
-        problem.keep(inside.images, inside.loss, inside.length.isfinite())
+        problem.best.keep(inside.images, inside.loss, inside.length.isfinite())
 
     def _descend(self, problem: Problem, constant: Tensor, inside: Shortest, anywhere: Shortest) -> Tensor:
         """One Adam run for each sample's ``constant`` (B,); returns whether it ever succeeded, (B,) bool."""
@@ -81,7 +81,7 @@ class CWL2(Attack):
             succeeded |= success
             anywhere.offer(points, loss, length, success)
             inside.offer(points, loss, length, success & allowed)
-            problem.keep(points, loss, allowed & (loss < problem.best_loss))
+            problem.best.keep(points, loss, allowed & (loss < problem.best.loss))
             if step < settings.steps:
                 # The hinge is flat once the threshold is reached: only the length is then shortened.
                 weight = per_sample(torch.where(success, torch.zeros_like(constant), constant), points)

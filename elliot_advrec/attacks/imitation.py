@@ -115,4 +115,4 @@ def _show(problem: Problem, pictures: Tensor) -> None:
     """Make ``pictures``, brought into the budget, the result."""
     points = problem.project_(pictures)
     value = problem.evaluate(points, offer=False)
-    problem.keep(points, value, torch.ones_like(value, dtype=torch.bool))
+    problem.best.keep(points, value, torch.ones_like(value, dtype=torch.bool))

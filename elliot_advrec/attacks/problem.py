@@ -6,36 +6,15 @@ iterate are written once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from elliot_advrec.attacks.budget import Budget, per_sample
+from elliot_advrec.attacks.ball import Ball
+from elliot_advrec.attacks.best import AttackResult, Best
+from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.attacks.objective import OfEmbedding
-from elliot_advrec.attacks.oracle import Loss as Loss
-from elliot_advrec.attacks.oracle import Oracle, Watch
+from elliot_advrec.attacks.oracle import Loss, Oracle, Watch
 from elliot_advrec.streams import Streams
-
-
-@dataclass(frozen=True)
-class AttackResult:
-    """What an attack found, one entry a sample."""
-
-    images: Tensor
-    """(B,3,H,W) float32 in [0,1], inside the budget around the clean images, in their memory format."""
-    loss: Tensor
-    """(B,) loss at ``images``."""
-    gradient_evaluations: Tensor
-    """(B,) int64: backward passes that each sample took part in, through the loss or, where that is closed,
-    through the public extractor alone."""
-    queries: Tensor
-    """(B,) int64: forward passes in all, those that belong to a gradient included."""
-    image_updates: Tensor
-    """(B,) int64: pictures other than the clean one that were shown to the recommender on the way, as an
-    adversary without a copy of it must: the queries of an attack on values that changed the picture (in
-    Cohen et al. 2021, steps x perturbations; here the pictures stepped to count too). 0 for an attack that
-    differentiates the recommender, since it works on a copy."""
 
 
 class Problem:
@@ -66,13 +45,10 @@ class Problem:
         self.rows = torch.arange(count, device=images.device)
         self.mind_goal = False
         """Whether points that reach the goal go before all others; an attack that stops early sets it."""
-        self.best_images = images.clone()
-        self.best_loss = torch.full((count,), torch.inf, device=images.device)
-        self.best_solved = torch.zeros(count, dtype=torch.bool, device=images.device)
+        self.best = Best(images)
+        """What was found so far; pictures that are offered are judged and kept there."""
         self.image_updates = torch.zeros(count, dtype=torch.long, device=images.device)
-        if budget.norm == "linf":
-            self._lower = (images - budget.eps).clamp_(min=0.0)
-            self._upper = (images + budget.eps).clamp_(max=1.0)
+        self._ball = Ball(images, budget)
 
     def gradient(
         self,
@@ -108,7 +84,7 @@ class Problem:
             (gradient,) = torch.autograd.grad(answer.steer.sum(), points)
         self.oracle.count_gradient(gradient, places)
         if offer:
-            self.offer(points.detach(), answer.main, rows, answer.solved)
+            self.best.offer(points.detach(), answer.main, rows, answer.solved)
         return answer.steer.detach(), gradient
 
     @torch.no_grad()
@@ -119,7 +95,7 @@ class Problem:
         answer = self.oracle.ask(points, self._places(rows), by, goal=self.mind_goal)
         self._shown(points, rows)
         if offer:
-            self.offer(points, answer.main, rows, answer.solved)
+            self.best.offer(points, answer.main, rows, answer.solved)
         return answer.steer
 
     @torch.no_grad()
@@ -147,7 +123,7 @@ class Problem:
             raise ValueError("this attack needs a loss that goes through an embedding (EmbeddingLoss)")
         self._shown(points, rows)
         if offer:
-            self.offer(points, answer.main, rows, answer.solved)
+            self.best.offer(points, answer.main, rows, answer.solved)
         return answer.embedding, answer.steer
 
     def pull_back(self, points: Tensor, direction: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -165,13 +141,6 @@ class Problem:
         self.oracle.count_gradient(gradient, self._places(rows))
         return gradient
 
-    def solved(self, rows: Tensor | None = None) -> Tensor:
-        """(b,) bool: samples whose result so far reaches the goal; needs ``mind_goal``.
-
-        Never, where the loss cannot tell.
-        """
-        return self.best_solved if rows is None else self.best_solved[rows]
-
     @torch.no_grad()
     def settle(self, points: Tensor, rows: Tensor) -> Tensor:
         """Make each of ``points`` (inside the budget) that reaches the goal the result; (b,) bool, where."""
@@ -179,7 +148,7 @@ class Problem:
         self._shown(points, rows)
         if answer.solved is None:
             return torch.zeros_like(rows, dtype=torch.bool)
-        self.keep(points, answer.main, answer.solved, rows, answer.solved)
+        self.best.keep(points, answer.main, answer.solved, rows, answer.solved)
         return answer.solved
 
     def reference(self) -> Tensor:
@@ -198,69 +167,17 @@ class Problem:
             )
         return found
 
-    def offer(
-        self, points: Tensor, loss: Tensor, rows: Tensor | None = None, solved: Tensor | None = None
-    ) -> None:
-        """Keep each of ``points`` (inside the budget) that is better than the best so far of its sample.
-
-        The lower ``loss`` (b,) decides; where ``solved`` (b,) bool is given, only among points that reach the
-        goal or among those that do not, and the former are better.
-        """
-        best = self.best_loss if rows is None else self.best_loss[rows]
-        better = loss < best
-        if solved is not None:
-            had = self.solved(rows)
-            better = (solved & ~had) | (better & (solved == had))
-        self.keep(points, loss, better, rows, solved)
-
-    def keep(
-        self,
-        points: Tensor,
-        loss: Tensor,
-        chosen: Tensor,
-        rows: Tensor | None = None,
-        solved: Tensor | None = None,
-    ) -> None:
-        """Make each ``chosen`` (b,) bool of ``points`` its sample's result, whatever was there."""
-        solved = torch.zeros_like(chosen) if solved is None else solved
-        found = ((points, self.best_images), (loss.float(), self.best_loss), (solved, self.best_solved))
-        for new, best in found:
-            mask = per_sample(chosen, new)
-            if rows is None:
-                torch.where(mask, new, best, out=best)
-            else:
-                best[rows] = torch.where(mask, new, best[rows])
-
     def project_(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Bring ``points`` (b,3,H,W) into the budget and into [0,1], in place."""
-        if self.budget.norm == "linf":
-            lower, upper = self._lower, self._upper
-            if rows is not None:
-                lower, upper = lower[rows], upper[rows]
-            return torch.clamp(points, lower, upper, out=points)
-        clean = self.images if rows is None else self.images[rows]
-        points.sub_(clean)
-        points.copy_(self.budget.project(points)).add_(clean)
-        # The clean image is inside [0,1], so clipping to it only shortens the perturbation.
-        return points.clamp_(0.0, 1.0)
+        return self._ball.project_(points, rows)
+
+    def random_start(self, rows: Tensor | None = None) -> Tensor:
+        """(b,3,H,W) drawn uniformly from the ball, each sample from its stream, then clipped to [0,1]."""
+        return self._ball.drawn(self.streams_of(rows), rows)
 
     def streams_of(self, rows: Tensor | None) -> Streams:
         """The random streams of some samples; all of them if absent."""
         return self.streams if rows is None else self.streams.take(rows.tolist())
-
-    def random_start(self, rows: Tensor | None = None) -> Tensor:
-        """(b,3,H,W) drawn uniformly from the ball, each sample from its stream, then clipped to [0,1]."""
-        clean = self.images if rows is None else self.images[rows]
-        streams, shape, eps = self.streams_of(rows), self.images.shape[1:], self.budget.eps
-        if self.budget.norm == "linf":
-            noise = streams.uniform(shape, -eps, eps)
-        else:
-            noise = streams.normal(shape)
-            # Uniform in a ball of dimension d: a uniform direction and a radius distributed as U^(1/d).
-            radius = streams.uniform((1,)).flatten() ** (1.0 / max(1, shape.numel())) * eps
-            noise *= per_sample(radius / torch.linalg.vector_norm(noise.flatten(1), dim=1), noise)
-        start = torch.empty_like(clean).copy_(noise).add_(clean)
-        return self.project_(start, rows)
 
     def result(self) -> AttackResult:
         """The best iterates; a sample that was offered none keeps its clean image.
@@ -268,7 +185,7 @@ class Problem:
         Raises:
             ValueError: a loss or a gradient was NaN or infinite.
         """
-        unseen = torch.isinf(self.best_loss).nonzero().flatten()
+        unseen = torch.isinf(self.best.loss).nonzero().flatten()
         if len(unseen):
             self.evaluate(self.images[unseen], unseen)
         finite = self.oracle.finite
@@ -279,7 +196,7 @@ class Problem:
                 f"{bad[:10]}"
             )
         spent = self.oracle.gradient_evaluations, self.oracle.queries, self.image_updates
-        return AttackResult(self.best_images, self.best_loss, *spent)
+        return AttackResult(self.best.images, self.best.loss, *spent)
 
     def _places(self, rows: Tensor | None) -> Tensor:
         return self.rows if rows is None else rows

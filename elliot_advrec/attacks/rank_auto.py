@@ -67,15 +67,15 @@ class RankAuto(Attack):
             rows = stop.going()
             if len(rows):
                 small = cosine(each, POLISH * eps)
-                start = problem.best_images[rows]
+                start = problem.best.images[rows]
                 walk(problem, start, small, rows, momentum=MOMENTUM, by=name, stop=stop)
         rows = stop.going()
         if len(rows):
             left = budget - long - each * len(names)
-            accelerate(problem, problem.best_images[rows], left, rows, first_step=POLISH, stop=stop)
+            accelerate(problem, problem.best.images[rows], left, rows, first_step=POLISH, stop=stop)
         rows = stop.going()
         if len(rows) and problem.budget.norm == "linf":
-            start, value = problem.best_images[rows], problem.best_loss[rows]
+            start, value = problem.best.images[rows], problem.best.loss[rows]
             repaint(problem, start, value, rows, budget, SQUARES, stop)
             stop(rows)
 
@@ -92,16 +92,16 @@ class Settled:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self.done = torch.zeros_like(problem.best_solved)
+        self.done = torch.zeros_like(problem.best.solved)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(b,) bool of ``rows`` (b,); asks one query of a sample that is solved but not known to be done."""
         problem = self._problem
-        new = rows[problem.solved(rows) & ~self.done[rows]]
+        new = rows[problem.best.solved[rows] & ~self.done[rows]]
         if len(new):
             clean = problem.images[new]
             radius = problem.budget.eps if problem.budget.norm == "linf" else None
-            rounded = round_to_8_bits(problem.best_images[new], clean, radius)
+            rounded = round_to_8_bits(problem.best.images[new], clean, radius)
             # A clean value between two levels may have none inside the budget.
             inside = problem.budget.contains(rounded - clean)
             new, rounded = new[inside], rounded[inside]

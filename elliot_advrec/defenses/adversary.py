@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from elliot_advrec.attacks.descent import Keep
+from elliot_advrec.attacks.oracle import Loss
 from elliot_advrec.attacks.pgd import PGDConfig
-from elliot_advrec.attacks.problem import Loss
 from elliot_advrec.attacks.radius import Radius
 from elliot_advrec.defenses.base import DefenseConfig
 from elliot_advrec.extractors.frozen import FrozenExtractor

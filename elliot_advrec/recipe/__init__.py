@@ -3,7 +3,7 @@
 from elliot_advrec.recipe.adversarial import Adversarial
 from elliot_advrec.recipe.elliot import DataConfig, Evaluation, Experiment
 from elliot_advrec.recipe.eps import parse_eps
-from elliot_advrec.recipe.guards import GuardSpec
+from elliot_advrec.recipe.guard_spec import GuardSpec
 from elliot_advrec.recipe.recipe import Recipe, load
 from elliot_advrec.recipe.schema import schema
 from elliot_advrec.recipe.shipped import FOLDERS as PRESET_KINDS

@@ -6,38 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from elliot_advrec.component import Config
-from elliot_advrec.errors import UserError, nearest
+from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.recipe.attacks import read_attacks
-from elliot_advrec.recipe.checked import build, entries, mapping, resolve, text
-from elliot_advrec.recipe.entry import open_entry
-from elliot_advrec.recipe.guards import GuardSpec, guarded, read_guard
-from elliot_advrec.recipe.kinds import DEFENSE, SOURCE
-from elliot_advrec.recipe.merge import merge, settle
+from elliot_advrec.recipe.catalog import read_catalog
+from elliot_advrec.recipe.checked import build, entries, mapping
+from elliot_advrec.recipe.defenses import NO_DEFENSE, read_defense, stand_over, undefended
+from elliot_advrec.recipe.distinct import identity, refuse_same_cells, refuse_same_threats, refuse_twice
+from elliot_advrec.recipe.extractor import read_extractor
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.run import LpipsSettings, RunSettings, Simulation
-from elliot_advrec.recipe.shipped import preset_path, presets
-from elliot_advrec.recipe.spec import (
-    AttackSpec,
-    CatalogSpec,
-    Spec,
-    ThreatSpec,
-    identity,
-    refuse_same_cells,
-    refuse_same_threats,
-    refuse_twice,
-)
-from elliot_advrec.recipe.text import read
+from elliot_advrec.recipe.spec import AttackSpec, CatalogSpec, Spec, ThreatSpec
 from elliot_advrec.recipe.threats import read_threat
-from elliot_advrec.recipe.variables import expand
 
 PARTS = ("catalog", "extractor", "defenses", "threats", "attacks")
 KEYS = (*PARTS, *RunSettings.model_fields)
-NO_DEFENSE = "none"
-
 
 ELLIOTS_SEED = (42,)
 """What Elliot fits a model with where its section names no ``seed``."""
@@ -123,23 +106,23 @@ def read_adversarial(
     if all(part is None or part.origin.overlay for part in written):
         node = node.without(*PARTS)
     written_defenses = entries(node.get("defenses"), "defenses")
-    defenses = [_defense(entry, folder, recommenders) for entry in written_defenses]
+    defenses = [read_defense(entry, folder, recommenders) for entry in written_defenses]
     if not defenses:
-        defenses = [Spec(NO_DEFENSE, NO_DEFENSE, Config(), node.where())]
+        defenses = [undefended(node.where())]
     threats, attacks = _attacked(node, folder, [defense.name for defense in defenses], recommenders)
     if overlaid:
         attacks = list({identity(attack): attack for attack in reversed(attacks)}.values())[::-1]
     for specs, what in ((defenses, "defense"), (threats, "threat"), (attacks, "attack")):
         refuse_twice(specs, what)
-    _stand_over(defenses)
+    stand_over(defenses)
     refuse_same_threats(threats)
     refuse_same_cells(attacks)
-    catalog = _catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None
+    catalog = read_catalog(node, folder) if any(node.get(key) is not None for key in PARTS) else None
     if catalog is None and "seeds" not in run.model_fields_set:
         run = run.model_copy(update={"seeds": ELLIOTS_SEED})
     return Adversarial(
         catalog=catalog,
-        extractor=_extractor(node.get("extractor") or Node({}, node.origin), folder),
+        extractor=read_extractor(node.get("extractor") or Node({}, node.origin), folder),
         defenses=tuple(defenses),
         threats=tuple(threats),
         attacks=tuple(attacks),
@@ -173,74 +156,3 @@ def _required(node: Node, key: str) -> list[Node]:
             f"'{key}' is missing", where=node.where(key), remedy=f"name at least one of the {key}"
         )
     return found
-
-
-def _defense(node: Node, folder: Path, recommenders: list[str]) -> Spec:
-    if node.value == NO_DEFENSE:
-        return Spec(NO_DEFENSE, NO_DEFENSE, Config(), str(node.origin))
-    guard = guarded(node, folder)
-    if guard is not None:
-        spec: Spec = read_guard(guard, folder, recommenders)
-    else:
-        spec = open_entry(DEFENSE, node, folder).spec(folder)
-    if spec.name == NO_DEFENSE:
-        raise UserError(
-            "a defense cannot be called 'none'", where=spec.where, remedy="give it another 'name'"
-        )
-    return spec
-
-
-def _stand_over(defenses: list[Spec]) -> None:
-    """Refuse a filter or detector over what is no training defense of the recipe.
-
-    Raises:
-        UserError: names the entry.
-    """
-    below = [NO_DEFENSE, *(d.name for d in defenses if not isinstance(d, GuardSpec) and d.kind != NO_DEFENSE)]
-    for defense in defenses:
-        if isinstance(defense, GuardSpec) and defense.config.over not in below:
-            raise UserError(
-                f"'{defense.name}' stands over '{defense.config.over}', which is no training defense here",
-                where=defense.where,
-                remedy=nearest(defense.config.over, below),
-            )
-
-
-class _Pictures(Config):
-    size: int = Field(default=96, ge=16, le=1024)
-
-
-def _catalog(node: Node, folder: Path) -> CatalogSpec:
-    child = node.get("catalog")
-    if child is None:
-        raise UserError(
-            "'catalog' is missing", where=node.where("catalog"), remedy="name where the items come from"
-        )
-    entry = open_entry(SOURCE, child, folder)
-    spec = entry.spec(folder)
-    return CatalogSpec(
-        spec.name, spec.kind, spec.config, spec.where, build(_Pictures, entry.own, folder).size
-    )
-
-
-def _extractor(node: Node, folder: Path) -> ExtractorSettings:
-    if isinstance(node.value, str):
-        node = Node({"preset": node}, node.origin)
-    mapping(node)
-    named, settings = node.get("preset"), node.without("preset")
-    if named is not None:
-        name = text(named, "'preset'")
-        path = preset_path("models", name, folder)
-        if path is None:
-            known = [preset for preset, _ in presets("models", folder)]
-            raise UserError(
-                f"unknown model preset '{name}'", where=str(named.origin), remedy=nearest(name, known)
-            )
-        settings = expand(merge(read(path), settings))
-    settings = settle(settings, ExtractorSettings.model_fields)
-    weights = settings.get("weights")
-    if weights is not None and isinstance(weights.value, str) and Path(weights.value).suffix:
-        # A word such as imagenet is no file; a file has a suffix.
-        located = Node(resolve(weights.value, folder), weights.origin)
-        settings = Node({**settings.value, "weights": located}, settings.origin)
-    return build(ExtractorSettings, settings, folder)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elliot_advrec.detectors import DETECTORS
 from elliot_advrec.detectors.contrastive import Contrastive
 from elliot_advrec.errors import UserError
 from elliot_advrec.filters import FILTERS
 from elliot_advrec.filters.learned import LearnedFilter
+from elliot_advrec.recipe.guard_spec import GuardConfig
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.spec import Spec
-
-if TYPE_CHECKING:
-    from elliot_advrec.recipe.guards import GuardConfig
 
 
 def learns(part: Spec | None) -> bool:

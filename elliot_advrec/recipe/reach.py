@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from elliot_advrec.attacks import ATTACKS, Attack
 from elliot_advrec.errors import UserError
-from elliot_advrec.recipe.guards import GuardSpec
+from elliot_advrec.recipe.guard_spec import GuardSpec
 from elliot_advrec.recipe.spec import AttackSpec, ModelSpec, Spec, ThreatSpec
 from elliot_advrec.threats import Threat
 

@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.recommenders.base import check_embeddings, check_width, last_of_each
 from elliot_advrec.recommenders.bpr.attention import AttentionNetwork, Looks
 from elliot_advrec.recommenders.bpr.config import Layers, VisualConfig, Weight
 from elliot_advrec.recommenders.bpr.features import Features, as_tensor
@@ -20,6 +19,7 @@ from elliot_advrec.recommenders.bpr.network import Initial, Network, without_col
 from elliot_advrec.recommenders.bpr.pairwise import PairwiseRecommender, on_cpu
 from elliot_advrec.recommenders.bpr.products import rowwise
 from elliot_advrec.recommenders.bpr.sampling import TripleSampler
+from elliot_advrec.recommenders.embeddings import check_embeddings, check_width, last_of_each
 
 COMPUTED = ("taste", "component_looks", "item_looks")
 

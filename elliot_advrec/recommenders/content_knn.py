@@ -13,7 +13,8 @@ from torch import Tensor
 
 from elliot_advrec.component import Config
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.recommenders.base import Recommender, check_embeddings, last_of_each, unit
+from elliot_advrec.recommenders.base import Recommender
+from elliot_advrec.recommenders.embeddings import check_embeddings, last_of_each, unit
 from elliot_advrec.recommenders.item_index import FaissFlat, FaissHNSW, Searcher, TorchFlat, has_faiss
 from elliot_advrec.recommenders.neighbours import TOLERANCE, Neighbours
 

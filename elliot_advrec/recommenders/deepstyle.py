@@ -13,13 +13,13 @@ from torch.nn import functional
 
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
-from elliot_advrec.recommenders.base import check_embeddings
 from elliot_advrec.recommenders.bpr.config import VisualConfig, Weight
 from elliot_advrec.recommenders.bpr.factors import FactorNetwork, FactorRecommender, Side
 from elliot_advrec.recommenders.bpr.features import Features
 from elliot_advrec.recommenders.bpr.network import Initial, Network, grad, half_squares, without_cold
 from elliot_advrec.recommenders.bpr.products import rowwise
 from elliot_advrec.recommenders.bpr.sampling import Triples, TripleSampler
+from elliot_advrec.recommenders.embeddings import check_embeddings
 
 
 class DeepStyleConfig(VisualConfig):

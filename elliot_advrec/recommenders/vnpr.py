@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.recommenders.base import check_embeddings, check_width, last_of_each
 from elliot_advrec.recommenders.bpr.config import Layers, VisualConfig, Weight
 from elliot_advrec.recommenders.bpr.features import Features, as_tensor
 from elliot_advrec.recommenders.bpr.network import Initial, Network, half_squares, without_cold
 from elliot_advrec.recommenders.bpr.pairwise import PairwiseRecommender, on_cpu
 from elliot_advrec.recommenders.bpr.sampling import Triples, TripleSampler
+from elliot_advrec.recommenders.embeddings import check_embeddings, check_width, last_of_each
 
 
 class VNPRConfig(VisualConfig):

@@ -1,7 +1,8 @@
 """Threats: goal, knowledge and who is attacked."""
 
 from elliot_advrec.registry import Registry
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
+from elliot_advrec.threats.scene import Network, Scene
 
 THREATS: Registry[Threat] = Registry(
     "threat",

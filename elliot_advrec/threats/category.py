@@ -16,10 +16,11 @@ from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Config
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
 from elliot_advrec.threats.categories import AUTO, choose, named
 from elliot_advrec.threats.heads import against, logits
 from elliot_advrec.threats.rows import mean_row
+from elliot_advrec.threats.scene import Network, Scene
 
 CLEARLY = 0.05
 """By how much of the spread of its logits a picture must be the target's before an attack may rest: more than

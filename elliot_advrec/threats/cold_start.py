@@ -17,13 +17,14 @@ from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.training import Training
 from elliot_advrec.recommenders import Recommender
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
 from elliot_advrec.threats.measured import Measured, effects
 from elliot_advrec.threats.popularity import pool, strata
 from elliot_advrec.threats.push_config import Cutoffs
 from elliot_advrec.threats.push_draws import shorter
 from elliot_advrec.threats.push_loss import references
 from elliot_advrec.threats.push_rows import effect_arrays, hits, push_rows
+from elliot_advrec.threats.scene import Network, Scene
 
 
 class ColdStartConfig(Config):

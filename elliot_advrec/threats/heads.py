@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.threats.base import Scene
+from elliot_advrec.threats.scene import Scene
 
 
 def logits(scene: Scene, embedding: Tensor) -> Tensor:

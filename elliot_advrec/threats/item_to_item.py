@@ -16,9 +16,10 @@ from elliot_advrec.component import Config
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.errors import UserError
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
 from elliot_advrec.threats.ranks import nearest_cosine, neighbour_ranks
 from elliot_advrec.threats.rows import mean_row, median_row
+from elliot_advrec.threats.scene import Network, Scene
 
 CLEARLY = 2e-3
 """By how much of cosine the first place must be won before an attack may rest: more than bf16 rounds away."""

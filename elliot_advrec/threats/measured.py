@@ -12,9 +12,10 @@ from torch import Tensor
 
 from elliot_advrec.metrics.listing import users_at_once
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Scene, Targets
+from elliot_advrec.threats.base import Targets
 from elliot_advrec.threats.crowd import Crowd
 from elliot_advrec.threats.mock_users import Group
+from elliot_advrec.threats.scene import Scene
 
 
 class Measured(NamedTuple):

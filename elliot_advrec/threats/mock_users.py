@@ -12,7 +12,8 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.recommenders import Recommender
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Scene, Targets
+from elliot_advrec.threats.base import Targets
+from elliot_advrec.threats.scene import Scene
 
 Group = Literal["specific", "segment", "population"]
 SHOP = 0

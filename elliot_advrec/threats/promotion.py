@@ -13,7 +13,7 @@ from torch import Tensor
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.recommenders import Recommender
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
 from elliot_advrec.threats.measured import effects, measured_users
 from elliot_advrec.threats.mock_users import enough, watched
 from elliot_advrec.threats.popularity import strata
@@ -21,6 +21,7 @@ from elliot_advrec.threats.push_config import PromotionConfig
 from elliot_advrec.threats.push_draws import Draw, shorter
 from elliot_advrec.threats.push_loss import Push, embedding_loss
 from elliot_advrec.threats.push_rows import effect_arrays, hits, push_rows
+from elliot_advrec.threats.scene import Network, Scene
 
 
 class Promotion(Threat):

@@ -11,9 +11,10 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.listing import recommend, users_at_once
 from elliot_advrec.seeding import stream_seed
-from elliot_advrec.threats.base import Scene, Targets
+from elliot_advrec.threats.base import Targets
 from elliot_advrec.threats.mock_users import Group
 from elliot_advrec.threats.popularity import Kind, pool
+from elliot_advrec.threats.scene import Scene
 
 Pair = tuple[int, int]
 """The attacked item, and what it is aimed at."""

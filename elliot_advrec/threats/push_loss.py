@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from elliot_advrec.attacks.objective import EmbeddingLoss, OfEmbedding
-from elliot_advrec.threats.base import Network, Scene, Targets
+from elliot_advrec.threats.base import Targets
 from elliot_advrec.threats.crowd import Crowd
 from elliot_advrec.threats.mock_users import Watched
 from elliot_advrec.threats.popularity import most_popular
+from elliot_advrec.threats.scene import Network, Scene
 from elliot_advrec.threats.sight import PartialSight, RankSight, Sight
 from elliot_advrec.threats.surrogates import partial_sight
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.component import Config
 from elliot_advrec.recommenders import Recommender
-from elliot_advrec.threats.base import Moment, Network, Scene, Success, Targets, Threat
+from elliot_advrec.threats.base import Moment, Success, Targets, Threat
 from elliot_advrec.threats.places import catalog_places, sampled_places
+from elliot_advrec.threats.scene import Network, Scene
 from elliot_advrec.threats.scores import pair_scores
 from elliot_advrec.threats.triple_rows import positives, triple_rows
 from elliot_advrec.threats.triples import draw_triples

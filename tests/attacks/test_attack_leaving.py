@@ -48,12 +48,12 @@ def run(member: Callable[[Problem, Stop | None], None], leave: dict[int, int]) -
 @pytest.mark.parametrize("member", [by_apgd, by_descent, by_squares])
 def test_who_stays_goes_on_as_before(member: Callable[[Problem, Stop | None], None]) -> None:
     whole, thinned = run(member, {}), run(member, {0: 3, 2: 9})
-    torch.testing.assert_close(thinned.best_images[1], whole.best_images[1], atol=2e-4, rtol=0)
-    torch.testing.assert_close(thinned.best_loss[1], whole.best_loss[1], atol=1e-4, rtol=0)
+    torch.testing.assert_close(thinned.best.images[1], whole.best.images[1], atol=2e-4, rtol=0)
+    torch.testing.assert_close(thinned.best.loss[1], whole.best.loss[1], atol=1e-4, rtol=0)
     spent, full = thinned.oracle.queries.tolist(), whole.oracle.queries.tolist()
     extra = 1 if member is by_squares else 0
     assert spent == [3 + extra, full[1], 9 + extra]
-    assert (thinned.best_loss >= whole.best_loss - 1e-4).all()
+    assert (thinned.best.loss >= whole.best.loss - 1e-4).all()
 
 
 @pytest.mark.parametrize("member", [by_apgd, by_descent, by_squares])

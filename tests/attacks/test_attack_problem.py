@@ -37,7 +37,7 @@ def test_another_loss_gives_its_gradient_and_the_main_one_judges() -> None:
     value, gradient = found.gradient(found.images, by="second")
     torch.testing.assert_close(value, second(embed(found.images), found.rows))
     torch.testing.assert_close(gradient, (3 * MATRIX[1]).view(1, 3, 12, 12).expand(3, -1, -1, -1))
-    torch.testing.assert_close(found.best_loss, first(embed(found.images), found.rows))
+    torch.testing.assert_close(found.best.loss, first(embed(found.images), found.rows))
     torch.testing.assert_close(found.evaluate(found.images, by="second"), value)
     assert found.oracle.queries.tolist() == [2, 2, 2]
     assert found.oracle.gradient_evaluations.tolist() == [1, 1, 1]
@@ -57,7 +57,7 @@ def test_looking_gives_features_and_values_and_counts() -> None:
     embedding, value = found.look(found.images[rows], rows)
     torch.testing.assert_close(embedding, embed(found.images[rows]))
     torch.testing.assert_close(value, embedding[:, 0])
-    torch.testing.assert_close(found.best_loss[rows], value)
+    torch.testing.assert_close(found.best.loss[rows], value)
     assert found.oracle.queries.tolist() == [1, 0, 1]
     assert found.oracle.gradient_evaluations.tolist() == [0, 0, 0]
     other, seen = found.look(found.images, seen=second)
@@ -85,7 +85,7 @@ def test_a_point_that_reaches_the_goal_goes_before_a_lower_loss() -> None:
     images = torch.full((1, 3, 12, 12), 0.5)
     found = problem(images, solved=solved)
     found.evaluate(images)
-    assert found.solved().tolist() == [False], "the goal is minded only where an attack asks for it"
+    assert found.best.solved.tolist() == [False], "the goal is minded only where an attack asks for it"
     found.mind_goal = True
     aims = {"goal": (1.0, 1.0), "lower": (-5.0, -1.0), "goal and lower": (0.5, 1.0)}
     solutions = torch.linalg.pinv(MATRIX[:2])
@@ -93,20 +93,20 @@ def test_a_point_that_reaches_the_goal_goes_before_a_lower_loss() -> None:
     for name, aim in aims.items():
         tried[name] = (solutions @ torch.tensor(aim)).view(1, 3, 12, 12)
         found.evaluate(tried[name])
-        assert bool(found.solved())
-    assert torch.equal(found.best_images, tried["goal and lower"])
-    assert found.solved(torch.tensor([0])).tolist() == [True]
+        assert bool(found.best.solved)
+    assert torch.equal(found.best.images, tried["goal and lower"])
+    assert found.best.solved.tolist() == [True]
     # To settle on a point takes the goal alone, whatever the loss.
     assert found.settle(tried["goal"], torch.tensor([0])).tolist() == [True]
-    assert torch.equal(found.best_images, tried["goal"])
+    assert torch.equal(found.best.images, tried["goal"])
     assert found.settle(tried["lower"], torch.tensor([0])).tolist() == [False]
-    assert torch.equal(found.best_images, tried["goal"])
+    assert torch.equal(found.best.images, tried["goal"])
 
 
 def test_nothing_is_settled_where_the_loss_cannot_tell() -> None:
     found = problem()
     assert found.settle(found.images, found.rows).tolist() == [False, False, False]
-    assert found.solved().tolist() == [False, False, False]
+    assert found.best.solved.tolist() == [False, False, False]
 
 
 def test_embeddings_of_another_shape_are_refused() -> None:

@@ -46,6 +46,9 @@ class Told:
     def say(self, message: str) -> None:
         self.said.append(message)
 
+    def detail(self, message: str) -> None:
+        return None
+
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
         def advance(units: int) -> None:

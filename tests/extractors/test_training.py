@@ -48,6 +48,9 @@ class KillAfter:
     def say(self, message: str) -> None:
         raise AssertionError("training has nothing to say")
 
+    def detail(self, message: str) -> None:
+        return None
+
 
 def weights_equal(one: Extractor, other: Extractor) -> bool:
     a, b = one.state_dict(), other.state_dict()

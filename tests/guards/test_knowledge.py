@@ -7,10 +7,10 @@ import torch
 from filter_contract import make, pictures
 from torch import Tensor
 
+from elliot_advrec.attacks.best import AttackResult
 from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.attacks.objective import EmbeddingLoss
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
-from elliot_advrec.attacks.problem import AttackResult
 from elliot_advrec.detectors import Detector, Parts
 from elliot_advrec.detectors.contrastive import Contrastive, ContrastiveConfig
 from elliot_advrec.detectors.squeezing import Squeezing, SqueezingConfig

@@ -13,12 +13,12 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.recommenders.base import check_embeddings, check_width, last_of_each
 from elliot_advrec.recommenders.bpr.features import as_tensor
 from elliot_advrec.recommenders.bpr.fold_in import learn_users
 from elliot_advrec.recommenders.bpr.network import Network
 from elliot_advrec.recommenders.bpr.pairwise import PairwiseRecommender, on_cpu
 from elliot_advrec.recommenders.bpr.products import rowwise
+from elliot_advrec.recommenders.embeddings import check_embeddings, check_width, last_of_each
 
 PARAMETER = "parameter/"
 

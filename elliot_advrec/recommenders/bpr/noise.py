@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.recommenders.base import check_embeddings
 from elliot_advrec.recommenders.bpr.factors import FactorRecommender
 from elliot_advrec.recommenders.bpr.features import as_tensor
 from elliot_advrec.recommenders.bpr.sampling import TripleSampler
+from elliot_advrec.recommenders.embeddings import check_embeddings
 from elliot_advrec.seeding import stream_seed
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors import checkpoint
-from elliot_advrec.recommenders.base import BLOCK
 from elliot_advrec.recommenders.bpr.history import History
 from elliot_advrec.recommenders.bpr.network import Network
+from elliot_advrec.recommenders.embeddings import BLOCK
 
 STATE = "recommender_training.safetensors"
 
