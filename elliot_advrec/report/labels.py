@@ -51,10 +51,15 @@ def budget(eps: float | None) -> str:
     return f"{eps:.3g}"
 
 
+def sized(eps: float | None, norm: str | None) -> str:
+    """``0.05``, ``1 L2``; the norm is named where it is not L-infinity."""
+    return budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
+
+
 def attack_at(attack: str | None, steps: int | None, eps: float | None, norm: str | None = None) -> str:
     """``PGD-64, ε 0.05``; the norm is named where it is not L-infinity."""
-    size = f", {EPS} {budget(eps)}" if eps is not None else ""
-    return attack_name(attack, steps) + size + (f" {name_of(norm)}" if norm not in (None, "linf") else "")
+    name = attack_name(attack, steps)
+    return name if eps is None else f"{name}, {EPS} {sized(eps, norm)}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
