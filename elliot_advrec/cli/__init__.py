@@ -105,9 +105,7 @@ def run(
     if not quiet:
         console = _console()
         console.print(report.terminal(results))
-        console.print(
-            plain(f"report: {folder / 'report.html'}"), markup=False, highlight=False, soft_wrap=True
-        )
+        _say(console, f"report: {folder / 'report.html'}")
 
 
 def _command() -> str:

@@ -49,7 +49,7 @@ def extract(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the features go.")],
     defense: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--defense", metavar="NAME", help="A defense of the recipe; absent: its first."),
+        typer.Option("--defense", metavar="NAME", help="A training defense, or none; absent: the first."),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", metavar="F", help="npy: one matrix. elliot: one .npy an item.")

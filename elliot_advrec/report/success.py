@@ -27,12 +27,6 @@ RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
 HITS = "hit_rate"
 
 
-def headline_rank(pool: Pool) -> int | None:
-    """The rank shown first: 3, as in the literature, else the smallest one measured."""
-    ranks = sorted(rank for rank in pool.distinct("rank_min", metric=RATE) if rank is not None)
-    return None if not ranks else 3 if 3 in ranks else ranks[0]
-
-
 def scopes(pool: Pool) -> list[Scope]:
     """The (recommender, threat, norm) of every separate success table."""
     return list(
@@ -57,7 +51,8 @@ def rounding_tables(pool: Pool) -> list[Table]:
 
 
 def headline_rules(pool: Pool) -> dict[str | None, Rule]:
-    """The rule of each threat that is shown first: rank 3, or the longest list."""
+    """The rule of each threat that is shown first: rank 3, as in the literature, else the smallest rank
+    measured, or the longest list."""
     found: dict[str | None, Rule] = {}
     for threat in pool.distinct("threat", metric=RATE):
         cells = pool.select(metric=RATE, threat=threat)
