@@ -13,7 +13,8 @@ from tiny_recipes import save, small
 
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.folds import Treatment
-from elliot_advrec.data.interactions import Interactions, build_folds
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.negatives import NegativeSampling
 from elliot_advrec.data.prefilters import Prefilter
 from elliot_advrec.data.splits import FixedFiles, Splitting

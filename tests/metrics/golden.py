@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from elliot_advrec.data.interactions import read
+from elliot_advrec.data.tsv import read
 from elliot_advrec.metrics.given import arrange, read_lists
 from elliot_advrec.metrics.ranking import Ranking, judge
 
