@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from elliot_advrec.data.images import BadImage
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.pictures import Chosen, FilePicture, FilePictures, Picture
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import write_arrays, write_json
