@@ -1,4 +1,4 @@
-"""When an attack succeeded: by which rules, which of them is shown first, and where a pool keeps the rates."""
+"""When an attack succeeded: by which rules, which is shown first, and where a pool keeps the rates."""
 
 from __future__ import annotations
 
