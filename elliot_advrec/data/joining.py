@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from elliot_advrec.data.rows import NAME, check
-from elliot_advrec.data.splits import FixedFiles, Split
+from elliot_advrec.data.splits import Split
+from elliot_advrec.data.splitting.settings import FixedFiles
 from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
 

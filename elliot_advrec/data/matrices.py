@@ -14,7 +14,8 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.folds import Treatment, split_rows
 from elliot_advrec.data.interactions import PARTS, Interactions
 from elliot_advrec.data.negatives import Candidates, candidates
-from elliot_advrec.data.splits import FixedFiles, Split, Splitting, save_folds
+from elliot_advrec.data.splits import Split, save_folds
+from elliot_advrec.data.splitting.settings import FixedFiles, Splitting
 
 
 def build_folds(

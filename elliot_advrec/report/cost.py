@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from elliot_advrec.errors import plain
 from elliot_advrec.report.document import Document, Stage
 from elliot_advrec.report.entries import EMPTY, mean
 from elliot_advrec.report.labels import (
@@ -15,7 +16,6 @@ from elliot_advrec.report.labels import (
     duration,
     name_of,
     number,
-    plain,
     undefended_first,
 )
 from elliot_advrec.report.pooling import Pool

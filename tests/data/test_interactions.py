@@ -14,7 +14,7 @@ from elliot_advrec.data.folds import Treatment
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.prefilters import Prefilter
-from elliot_advrec.data.splits import FixedFiles, Splitting
+from elliot_advrec.data.splitting.settings import FixedFiles, Splitting
 from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
 

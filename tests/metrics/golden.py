@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.tsv import read
 from elliot_advrec.metrics.given import arrange, read_lists
-from elliot_advrec.metrics.ranking import Ranking, judge
+from elliot_advrec.metrics.measured import Ranking
+from elliot_advrec.metrics.ranking import judge
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "elliot"
 CUTOFFS = (5, 10, 20)
