@@ -116,7 +116,7 @@ def peak_mb() -> float:
 
 def measure(folder: Path, interactions: str) -> dict[str, Any]:
     """Load once and say what each part took; called in a fresh process."""
-    from elliot_advrec.data.interactions import build
+    from elliot_advrec.data.matrices import build_folds
     from elliot_advrec.data.sources.amazon import Amazon, AmazonConfig
 
     settings: dict[str, Any] = {"interactions": interactions, "metadata": "meta.json.gz", "images": "images"}
@@ -135,7 +135,9 @@ def measure(folder: Path, interactions: str) -> dict[str, Any]:
     frame = source.interactions(catalog)
     source.fingerprint()
     lap("fingerprint")
-    built = build(frame, catalog, {"test_splitting": {"strategy": "random_subsampling", "leave_n_out": 1}})
+    [[built]] = build_folds(
+        frame, catalog, {"test_splitting": {"strategy": "random_subsampling", "leave_n_out": 1}}
+    )
     lap("split")
     return {
         "form": interactions,

@@ -74,7 +74,7 @@ def _decoded(path: Path) -> None:
 
 def _scanned(root: Path, written: int) -> None:
     """The folder as a scan finds it: a verdict on every picture, whatever it is."""
-    from elliot_advrec.data.images import BadImage
+    from elliot_advrec.data.bad_images import BadImage
 
     for each in Pictures(root):
         try:

@@ -13,7 +13,7 @@ from benchmarks.faults.bytes_and_values import damaged, damaged_text
 from benchmarks.faults.trial import Tally, Trials, Wrong, attempt
 from elliot_advrec.component import validate
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.interactions import build
+from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.data.standin import write_deepfashion
 from elliot_advrec.data.standin_amazon import META, RATINGS, REVIEWS, write_amazon
@@ -44,7 +44,7 @@ def interactions(trials: Trials, folder: Path) -> Tally:
 
 
 def _built(path: Path, catalog: Catalog) -> None:
-    found = build(path, catalog, SPLIT, seed=1)
+    [[found]] = build_folds(path, catalog, SPLIT, seed=1)
     for part in (found.train, found.test):
         if part.shape != (len(found.users), len(catalog)) or not np.isfinite(part.data).all():
             raise Wrong(f"a matrix of {part.shape}, or numbers in it that are none")
@@ -108,7 +108,7 @@ def _read(path: Path, folder: Path) -> None:
             raise Wrong(f"{picture.path} lies outside of {root}")
     frame = source.interactions(catalog)
     if frame is not None:
-        build(frame, catalog, SPLIT, seed=1)
+        build_folds(frame, catalog, SPLIT, seed=1)
 
 
 def _source(name: str, settings: dict[str, Any], root: Path) -> tuple[Any, Path]:

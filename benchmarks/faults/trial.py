@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from elliot_advrec.data.images import BadImage
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.errors import UserError
 
 SECONDS = 60

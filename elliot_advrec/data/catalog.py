@@ -10,12 +10,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from elliot_advrec.data.images import BadImage
-from elliot_advrec.data.pictures import Chosen, FilePicture, FilePictures, Picture
+from elliot_advrec.data.pictures import Chosen, Picture
 from elliot_advrec.errors import UserError
 from elliot_advrec.files import write_arrays, write_json
-
-__all__ = ["SPLITS", "BadImage", "Catalog", "Chosen", "FilePicture", "FilePictures", "Picture", "Skipped"]
 
 SPLITS = ("train", "validation", "test")
 

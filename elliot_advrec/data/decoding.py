@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from elliot_advrec.data.catalog import BadImage, Picture, Skipped
+from elliot_advrec.data.bad_images import BadImage
+from elliot_advrec.data.catalog import Skipped
 from elliot_advrec.data.duplicates import signature
+from elliot_advrec.data.pictures import Picture
 from elliot_advrec.errors import UserError
 
 

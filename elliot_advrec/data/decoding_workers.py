@@ -16,8 +16,8 @@ from itertools import islice
 
 import numpy as np
 
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.decoding import Batch, decode_batch
-from elliot_advrec.data.images import BadImage
 from elliot_advrec.data.pictures import Picture
 from elliot_advrec.errors import UserError
 

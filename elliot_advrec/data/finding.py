@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from elliot_advrec.data.images import EXTENSIONS, BadImage, decode
+from elliot_advrec.data.bad_images import EXTENSIONS, BadImage
+from elliot_advrec.data.images import decode
 from elliot_advrec.errors import UserError
 
 

@@ -14,7 +14,8 @@ from elliot_advrec.data.joining import LACKED, join, join_files, rated
 from elliot_advrec.data.negatives import NegativeSampling
 from elliot_advrec.data.prefilters import BY_RATING, Prefilter, binarize, prefilter
 from elliot_advrec.data.private_ids import private_items
-from elliot_advrec.data.splits import FixedFiles, Split, Splitting, split_folds
+from elliot_advrec.data.splits import Split, split_folds
+from elliot_advrec.data.splitting.settings import FixedFiles, Splitting
 from elliot_advrec.errors import UserError
 
 

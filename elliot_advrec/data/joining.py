@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from elliot_advrec.data.splits import FixedFiles, Split
-from elliot_advrec.data.tsv import check, read
+from elliot_advrec.data.rows import NAME, check
+from elliot_advrec.data.splits import Split
+from elliot_advrec.data.splitting.settings import FixedFiles
+from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
 
 LACKED = "that the catalog lacks"
@@ -41,7 +43,7 @@ def join(
     """
     own = isinstance(frame, pd.DataFrame)
     if isinstance(frame, pd.DataFrame):
-        table, name = check(frame), "interactions"
+        table, name = check(frame), NAME
     else:
         table, name = read(frame), str(frame)
     known = table["item"].notna() if items is None else table["item"].isin(items)

@@ -11,12 +11,8 @@ import pandas as pd
 
 from elliot_advrec.data.splitting import layout
 from elliot_advrec.data.splitting.rules import RULES
-from elliot_advrec.data.splitting.settings import FixedFiles, Splitting, Strategy
+from elliot_advrec.data.splitting.settings import Splitting, Strategy
 from elliot_advrec.errors import UserError
-
-__all__ = [
-    "RULES", "FixedFiles", "Split", "Splitting", "Strategy", "save_folds", "split", "split_folds",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)

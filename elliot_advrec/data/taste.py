@@ -16,8 +16,6 @@ from elliot_advrec.data.pixels import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.seeding import stream_seed
 
-__all__ = ["describe", "simulate", "visual_features"]
-
 _BLUR = 0.35
 """Length of the noise on an interest, in units of the description it blurs."""
 _BLOCK_FLOATS = 6_000_000

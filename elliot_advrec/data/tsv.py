@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from elliot_advrec.data.rows import COLUMNS, REMEDY, Rows, typed_rows
 from elliot_advrec.errors import UserError
 
-COLUMNS = ("user", "item", "rating", "timestamp")
 ALIASES = {
     "user": "user", "userid": "user", "user_id": "user",
     "item": "item", "itemid": "item", "item_id": "item",
     "rating": "rating", "timestamp": "timestamp",
 }  # fmt: skip
-REMEDY = "a row is user, item and maybe rating and timestamp, separated by tabs"
 MORE = "more"
 """Column that a row has fields in when it is longer than the first."""
 
@@ -51,33 +50,10 @@ def read(path: str | Path) -> pd.DataFrame:
         ) from error
     except UnicodeDecodeError as error:
         raise UserError("is not UTF-8 text", where=str(path), remedy=REMEDY) from error
-    return _typed(cells, _Lines(path, names is not None), str(path))
+    return typed_rows(cells, _Lines(path, names is not None))
 
 
-def check(frame: pd.DataFrame, name: str = "interactions") -> pd.DataFrame:
-    """The same promises for a table that a source made: known columns, ids as text, numbers that are finite.
-
-    Raises:
-        UserError: a column is missing, or a row lacks an id or a number; names the row.
-    """
-    missing = [column for column in COLUMNS[:3] if column not in frame]
-    if missing:
-        raise UserError(f"missing column '{missing[0]}'", where=name, remedy=REMEDY)
-    kept = frame[[column for column in COLUMNS if column in frame]]
-    return _typed(kept, _Rows(name), name)
-
-
-class _Rows:
-    """What rows of a table are called in messages."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def place(self, row: int) -> str:
-        return f"{self.name}, row {row}"
-
-
-class _Lines(_Rows):
+class _Lines(Rows):
     """What rows of a file are called: it is read again, for only a bad row needs a name."""
 
     def __init__(self, path: Path, headed: bool) -> None:
@@ -191,37 +167,3 @@ def _ragged(path: Path, width: int) -> UserError | None:
                     remedy=REMEDY,
                 )
     return None
-
-
-def _typed(frame: pd.DataFrame, rows: _Rows, name: str) -> pd.DataFrame:
-    """Ids as text and numbers as numbers, or the first place where they are not."""
-    if frame.empty:
-        raise UserError("holds no interactions", where=name, remedy=REMEDY)
-    typed: dict[str, object] = {}
-    for column in ("user", "item"):
-        values = frame[column]
-        empty = (values.isna() | (values.astype(str) == "")).to_numpy()
-        if empty.any():
-            raise UserError(f"no {column}", where=rows.place(int(np.argmax(empty))), remedy=REMEDY)
-        typed[column] = values.astype(str).to_numpy(object)
-    for column in ("rating", "timestamp"):
-        if column in frame and not (frame[column].isna() | (frame[column] == "")).all():
-            typed[column] = _numbers(frame[column], column == "timestamp", rows)
-    typed.setdefault("rating", np.full(len(frame), np.nan))
-    return pd.DataFrame({column: typed[column] for column in COLUMNS if column in typed})
-
-
-def _numbers(values: pd.Series, whole: bool, rows: _Rows) -> np.ndarray:
-    """(n,) float64 or, where they are whole, int64."""
-    numbers = pd.to_numeric(values, errors="coerce")
-    found = numbers.to_numpy(np.float64)
-    bad, what = ~np.isfinite(found), "a number"
-    if whole and not bad.any():
-        # Half-open: 2**63 itself is a float64, but no int64.
-        bad, what = (found % 1 != 0) | (found < -(2.0**63)) | (found >= 2.0**63), "a whole number"
-    if bad.any():
-        first = int(np.argmax(bad))
-        raise UserError(
-            f"{values.name} '{values.iloc[first]}' is not {what}", where=rows.place(first), remedy=REMEDY
-        )
-    return numbers.to_numpy(np.int64) if whole else found

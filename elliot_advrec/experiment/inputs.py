@@ -10,7 +10,7 @@ import pandas as pd
 
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.folds import items_of, split_rows
-from elliot_advrec.data.interactions import build_folds
+from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.taste import simulate
 from elliot_advrec.experiment.given_features import features_digest, treatment

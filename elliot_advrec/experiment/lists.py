@@ -12,7 +12,7 @@ from elliot_advrec.experiment.plan import RANKED
 from elliot_advrec.experiment.stages import Finished
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.files import atomic
-from elliot_advrec.metrics.ranking import recommend_scored
+from elliot_advrec.metrics.listing import recommend_scored
 from elliot_advrec.recommenders import Recommender
 
 BLOCK = 256

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from elliot_advrec.data.images import BadImage
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.detectors import Detector
 from elliot_advrec.guards.verdicts import Asked, Verdict, as_floats, as_images, decoded
 

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from elliot_advrec.data.images import BadImage, decode, decode_bytes, decode_image
+from elliot_advrec.data.bad_images import BadImage
+from elliot_advrec.data.images import decode, decode_bytes, decode_image
 
 Asked: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image"
 """A picture file's path, a picture file's content, or a picture that Pillow holds."""

@@ -10,22 +10,18 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
-from elliot_advrec.metrics.formulas import METRICS, Metric, UserMetric, metric_named
+from elliot_advrec.metrics.formulas import Metric, UserMetric, metric_named
 from elliot_advrec.metrics.judged import Hits, Judged, found, relevant
 from elliot_advrec.metrics.listing import (
     Scorer,
     complete_hits,
     masked_scores,
-    recommend,
-    recommend_scored,
     users_at_once,
 )
 from elliot_advrec.metrics.measured import Measured, Overall, PerUser, Ranking
 from elliot_advrec.metrics.topk import top_k_scored
 from elliot_advrec.metrics.training import Training
 from elliot_advrec.progress import Advance
-
-__all__ = ["METRICS", "Ranking", "evaluate", "judge", "recommend", "recommend_scored"]
 
 Part = Literal["validation", "test"]
 

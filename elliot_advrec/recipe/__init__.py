@@ -1,7 +1,8 @@
 """Recipes: YAML files that name the data, the recommenders, the attacks and the defenses of an experiment."""
 
 from elliot_advrec.recipe.adversarial import Adversarial
-from elliot_advrec.recipe.elliot import DataConfig, Evaluation, Experiment
+from elliot_advrec.recipe.data_config import DataConfig
+from elliot_advrec.recipe.elliot import Evaluation, Experiment
 from elliot_advrec.recipe.eps import parse_eps
 from elliot_advrec.recipe.guard_spec import GuardSpec
 from elliot_advrec.recipe.recipe import Recipe, load

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.splits import FixedFiles
+from elliot_advrec.data.splitting.settings import FixedFiles
 from elliot_advrec.errors import nearest
 
 

@@ -11,7 +11,7 @@ from elliot_advrec.component import Config
 from elliot_advrec.data.folds import Treatment
 from elliot_advrec.data.negatives import NegativeSampling
 from elliot_advrec.data.prefilters import Prefilters
-from elliot_advrec.data.splits import Splitting, Strategy
+from elliot_advrec.data.splitting.settings import Splitting, Strategy
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.formulas import metric_named
 from elliot_advrec.recipe.data_config import DataConfig

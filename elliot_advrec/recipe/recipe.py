@@ -13,7 +13,7 @@ from elliot_advrec.recipe.checked import build, mapping
 from elliot_advrec.recipe.consistency import consistent, seeing
 from elliot_advrec.recipe.elliot import Experiment
 from elliot_advrec.recipe.merge import merge, override
-from elliot_advrec.recipe.models import EXTERNAL, read_models
+from elliot_advrec.recipe.models import read_models
 from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.reach import ranks, reached, served
 from elliot_advrec.recipe.shipped import preset_path, presets, recipe_path
@@ -21,8 +21,6 @@ from elliot_advrec.recipe.spec import ModelSpec
 from elliot_advrec.recipe.text import read
 from elliot_advrec.recipe.unsupported import UNSUPPORTED, supported
 from elliot_advrec.recipe.variables import expand
-
-__all__ = ["EXTERNAL", "Recipe", "load"]
 
 
 @dataclass(frozen=True)

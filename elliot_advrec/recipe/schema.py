@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.splits import RULES
+from elliot_advrec.data.splitting.rules import RULES
 from elliot_advrec.extractors.config import ExtractorSettings
 from elliot_advrec.metrics import METRICS
 from elliot_advrec.recipe.defenses import NO_DEFENSE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from elliot_advrec.report.pooling import Pool
-from elliot_advrec.report.success import RATE, ROUNDED
+from elliot_advrec.report.success_rules import RATE, ROUNDED
 
 
 def strongest_common(

@@ -8,7 +8,7 @@ from elliot_advrec.report.document import Document
 from elliot_advrec.report.guarded import KNOWLEDGE, OBLIVIOUS
 from elliot_advrec.report.labels import EPS, attack_name, bare, budget, listed, name_of
 from elliot_advrec.report.pooling import Pool
-from elliot_advrec.report.success import RATE, headline_rules
+from elliot_advrec.report.success_rules import RATE, headline_rules
 
 
 def caveats(document: Document, pool: Pool) -> list[str]:

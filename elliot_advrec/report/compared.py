@@ -19,7 +19,7 @@ from elliot_advrec.report.guarded import (
 )
 from elliot_advrec.report.labels import EPS, attack_name, budget, count, name_of
 from elliot_advrec.report.pooling import Pool, Pooled
-from elliot_advrec.report.success import rule_name
+from elliot_advrec.report.success_rules import rule_name
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 HITS = {"sampled_HR": "Sampled HR", "catalog_HR": "HR in the whole catalog", "hit_rate": "Hit rate"}

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from elliot_advrec.report.drawing import FAINT, INK, Key, Panel, Plot, draw, look
 from elliot_advrec.report.labels import EPS, attack_at, attack_name, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import Pool, Pooled
-from elliot_advrec.report.success import RATE, Rule, headline_rules, place, rule_name, scopes, untouched
+from elliot_advrec.report.success_rules import RATE, Rule, headline_rules, place, rule_name, scopes, untouched
 
 Curve = tuple[Key, list[tuple[float, Pooled]]]
 Where = dict[str, Any]

@@ -9,7 +9,7 @@ from elliot_advrec.report.guarded import SUCCESS
 from elliot_advrec.report.labels import EPS, attack_name, name_of, sized, undefended_first
 from elliot_advrec.report.pooling import P_VALUE, Pool
 from elliot_advrec.report.ranking import list_metrics
-from elliot_advrec.report.success import CLEAN, RATE
+from elliot_advrec.report.success_rules import CLEAN, RATE
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 _SHOWN_ELSEWHERE = {*SUCCESS.all, RATE, CLEAN, P_VALUE, *DETECTION, *MEASURED_ELSEWHERE}

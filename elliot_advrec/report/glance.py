@@ -12,7 +12,7 @@ from elliot_advrec.report.guarded import KNOWLEDGE, OBLIVIOUS, SUCCESS
 from elliot_advrec.report.labels import EPS, budget, name_of, undefended_first
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import MAIN, cutoffs
-from elliot_advrec.report.success import RATE, Rule, headline_rules, rule_name
+from elliot_advrec.report.success_rules import RATE, Rule, headline_rules, rule_name
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 

@@ -10,7 +10,7 @@ from elliot_advrec.report.document import Document
 from elliot_advrec.report.guarded import SUCCESS, Measure, guards, scopes
 from elliot_advrec.report.labels import listed, name_of
 from elliot_advrec.report.pooling import Pool
-from elliot_advrec.report.success import Rule, headline_rules, place
+from elliot_advrec.report.success_rules import Rule, headline_rules, place
 from elliot_advrec.report.table import Table
 
 READ = (

@@ -17,7 +17,8 @@ from elliot_advrec.report.document import Document
 from elliot_advrec.report.drawing import Plot
 from elliot_advrec.report.effects import effect_tables
 from elliot_advrec.report.glance import glance_table
-from elliot_advrec.report.guard_plots import knowledge_plots, shift_plot, suspicion_plot
+from elliot_advrec.report.guard_curves import knowledge_plots
+from elliot_advrec.report.guard_plots import shift_plot, suspicion_plot
 from elliot_advrec.report.guard_tables import READ, guard_tables
 from elliot_advrec.report.guarded import KNOWLEDGE
 from elliot_advrec.report.pictures import Card, cards

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from elliot_advrec.report.entries import EMPTY, percent
 from elliot_advrec.report.labels import (
@@ -15,23 +15,22 @@ from elliot_advrec.report.labels import (
     undefended_first,
 )
 from elliot_advrec.report.pooling import P_VALUE, Pool, Pooled
+from elliot_advrec.report.success_rules import (
+    RATE,
+    ROUNDED,
+    Rule,
+    headline_rules,
+    place,
+    rule_name,
+    scopes,
+    untouched,
+)
 from elliot_advrec.report.table import Block, Column, Entry, Table, table
 
 SIGNIFICANT = 0.05
-Scope = tuple[str | None, str | None, str | None]
-Rule = tuple[int | None, int | None]
-"""When an attack succeeded: a rank, or the length of a list that the item is in; or neither."""
 Group = tuple[str | None, tuple[str | None, ...], str | None]
 """The scopes of one table: a recommender, threats, a norm."""
-RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
 HITS = "hit_rate"
-
-
-def scopes(pool: Pool) -> list[Scope]:
-    """The (recommender, threat, norm) of every separate success table."""
-    return list(
-        dict.fromkeys((c.key.recommender, c.key.threat, c.key.norm) for c in pool.select(metric=RATE))
-    )
 
 
 def headline_tables(pool: Pool) -> int:
@@ -50,17 +49,6 @@ def rounding_tables(pool: Pool) -> list[Table]:
     return _tables(pool, _rounding)
 
 
-def headline_rules(pool: Pool) -> dict[str | None, Rule]:
-    """The rule of each threat that is shown first: rank 3, as in the literature, else the smallest rank
-    measured, or the longest list."""
-    found: dict[str | None, Rule] = {}
-    for threat in pool.distinct("threat", metric=RATE):
-        cells = pool.select(metric=RATE, threat=threat)
-        rules = dict.fromkeys((cell.key.rank_min, cell.key.k) for cell in cells)
-        found[threat] = max(rules, key=lambda rule: (rule[0] == 3, -(rule[0] or 0), rule[1] or 0))
-    return found
-
-
 def _tables(pool: Pool, build: Callable[[Pool, Group, Rule], Table | None]) -> list[Table]:
     """One table a recommender, norm and rule, all threats with that rule in it."""
     first = headline_rules(pool)
@@ -75,17 +63,6 @@ def _tables(pool: Pool, build: Callable[[Pool, Group, Rule], Table | None]) -> l
         for (_, rule, recommender, norm), threats in ordered
     ]
     return [one for one in made if one is not None]
-
-
-def place(scope: Scope, rule: Rule) -> dict[str, object]:
-    """What the key of a success rate of this scope and rule holds."""
-    return {"recommender": scope[0], "threat": scope[1], "norm": scope[2], "rank_min": rule[0], "k": rule[1]}
-
-
-def rule_name(rule: Rule) -> str:
-    """``rank ≤ 3``, ``in the top 20``; nothing for a rule that has neither."""
-    rank, k = rule
-    return f"rank ≤ {rank}" if rank is not None else f"in the top {k}" if k is not None else ""
 
 
 def _title(pool: Pool, what: str, group: Group, rule: Rule) -> str:
@@ -170,16 +147,6 @@ def _success(pool: Pool, group: Group, rule: Rule) -> Table | None:
                      " how many have it is said below, in what the threats changed.")  # fmt: skip
     columns = [Column("Attack", numeric=False), Column("Pairs"), *eps_columns]
     return table(_title(pool, "Success rate", group, rule), columns, blocks, tuple(notes))
-
-
-def untouched(pool: Pool, where: Mapping[str, object], defense: str | None) -> Pooled | None:
-    """How often the untouched image is there already: the level that success is to be read against.
-
-    Attacks on fewer pairs measure it on fewer, so the cell with the most pairs speaks.
-    """
-    same = {field: where[field] for field in ("recommender", "threat", "rank_min", "k")}
-    cells = pool.select(metric=CLEAN, defense=defense, **same)
-    return max(cells, key=lambda cell: cell.n or 0, default=None)
 
 
 def _pairs(cells: list[Pooled | None]) -> Entry:

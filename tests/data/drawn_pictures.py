@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from elliot_advrec.data.images import BadImage
+from elliot_advrec.data.bad_images import BadImage
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from elliot_advrec.data.interactions import build
+from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.data.sources.amazon import Amazon, AmazonConfig
@@ -227,7 +227,9 @@ def test_a_part_of_the_shop_with_the_papers_filter(written: Path, tmp_path: Path
     kept, pixels, skipped = prepare(catalog, 16, tmp_path / "pixels")
     assert len(kept) == len(pixels) == len(catalog)
     assert not skipped
-    built = build(rows, catalog, {"test_splitting": {"strategy": "random_subsampling", "leave_n_out": 1}})
+    [[built]] = build_folds(
+        rows, catalog, {"test_splitting": {"strategy": "random_subsampling", "leave_n_out": 1}}
+    )
     assert len(built.users) == ours["user"].nunique()
 
 
@@ -247,7 +249,7 @@ def test_imageless_items_are_counted_and_strict_refuses_their_rows(written: Path
     assert any("were dropped because they have no image" in note for note in catalog.notes)
     assert any("items have no address of an image" in note for note in catalog.notes)
     with pytest.raises(UserError, match="items that the catalog lacks"):
-        build(
+        build_folds(
             rows,
             catalog,
             {"test_splitting": {"strategy": "random_subsampling", "leave_n_out": 1}},

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from elliot_advrec.data.catalog import Catalog, FilePicture, FilePictures
+from elliot_advrec.data.catalog import Catalog
+from elliot_advrec.data.pictures import FilePicture, FilePictures
 from elliot_advrec.errors import UserError
 
 

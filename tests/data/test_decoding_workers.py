@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from elliot_advrec.data import decoding_workers
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.decoding_workers import decode_chunks
-from elliot_advrec.data.images import BadImage
 from elliot_advrec.errors import UserError
 
 

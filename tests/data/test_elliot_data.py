@@ -10,11 +10,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.interactions import read
 from elliot_advrec.data.negatives import NegativeSampling, candidates
 from elliot_advrec.data.prefilters import Prefilters, binarize, prefilter
 from elliot_advrec.data.private_ids import private_items
-from elliot_advrec.data.splits import Split, Splitting, save_folds, split_folds
+from elliot_advrec.data.splits import Split, save_folds, split_folds
+from elliot_advrec.data.splitting.settings import Splitting
+from elliot_advrec.data.tsv import read
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "elliot"
 SMALL = GOLDEN / "small"

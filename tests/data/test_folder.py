@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.finding import Pictures
-from elliot_advrec.data.images import BadImage
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources import SOURCES, tree
 from elliot_advrec.data.sources.base import split_by_id

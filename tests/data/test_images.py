@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elliot_advrec.data.images import BadImage, decode, decode_bytes
+from elliot_advrec.data.bad_images import BadImage
+from elliot_advrec.data.images import decode, decode_bytes
 
 
 def ramp(height: int = 40, width: int = 40) -> np.ndarray:

@@ -19,7 +19,8 @@ from elliot_advrec.data.negative_draws import draw_absent
 from elliot_advrec.data.negative_files import read_negatives, write_negatives
 from elliot_advrec.data.negatives import Candidates, NegativeSampling, candidates
 from elliot_advrec.data.private_ids import private_items, private_users
-from elliot_advrec.data.splits import Split, Splitting, split_folds
+from elliot_advrec.data.splits import Split, split_folds
+from elliot_advrec.data.splitting.settings import Splitting
 from elliot_advrec.errors import UserError
 
 LEAVE_ONE = {"strategy": "random_subsampling", "leave_n_out": 1}

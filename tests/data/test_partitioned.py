@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.features import read_partitioned
-from elliot_advrec.data.features.plain_pickle import LEFT, load
+from elliot_advrec.data.features.plain_machine import LEFT
+from elliot_advrec.data.features.plain_pickle import load
 from elliot_advrec.data.features.plain_values import Blob, Refused
-from elliot_advrec.data.images import BadImage
 from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.data.sources.amazon_partitioned import DVBPR, PartitionedConfig

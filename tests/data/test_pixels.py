@@ -15,8 +15,9 @@ import torch
 from drawn_pictures import Deadly, Flat, Noise
 from PIL import Image
 
-from elliot_advrec.data.catalog import Catalog, FilePicture
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.decoding_workers import decode_all
+from elliot_advrec.data.pictures import FilePicture
 from elliot_advrec.data.pixel_file import PixelFile, Rows
 from elliot_advrec.data.pixels import prepare, reopen
 from elliot_advrec.errors import UserError

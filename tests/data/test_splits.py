@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.interactions import read
-from elliot_advrec.data.splits import RULES, Split, Splitting, save_folds, split, split_folds
-from elliot_advrec.data.splitting.rules import best_timestamp
-from elliot_advrec.data.splitting.settings import READ
+from elliot_advrec.data.splits import Split, save_folds, split, split_folds
+from elliot_advrec.data.splitting.rules import RULES, best_timestamp
+from elliot_advrec.data.splitting.settings import READ, Splitting
 from elliot_advrec.data.splitting.users import ByUser
+from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
 
 

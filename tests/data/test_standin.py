@@ -12,7 +12,8 @@ from PIL import Image
 
 from elliot_advrec.data import standin
 from elliot_advrec.data.garments import TEXTURES
-from elliot_advrec.data.standin import ATTRIBUTE_TYPES, CATEGORIES, attribute_names, write_deepfashion
+from elliot_advrec.data.standin import write_deepfashion
+from elliot_advrec.data.standin_lists import ATTRIBUTE_TYPES, CATEGORIES, attribute_names
 from elliot_advrec.errors import UserError
 
 ITEMS = 150
@@ -131,7 +132,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(standin, "_write_lists", full)
+    monkeypatch.setattr(standin, "write_lists", full)
     with pytest.raises(UserError, match="disk is full"):
         write_deepfashion(tmp_path / "new", items=2, size=32)
     assert not list(tmp_path.iterdir())

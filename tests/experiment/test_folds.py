@@ -13,10 +13,11 @@ from tiny_recipes import save, small
 
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.folds import Treatment
-from elliot_advrec.data.interactions import Interactions, build_folds
+from elliot_advrec.data.interactions import Interactions
+from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.negatives import NegativeSampling
 from elliot_advrec.data.prefilters import Prefilter
-from elliot_advrec.data.splits import FixedFiles, Splitting
+from elliot_advrec.data.splitting.settings import FixedFiles, Splitting
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import make_plan
 from elliot_advrec.experiment.averaging import Fold, mean_rows, one_ranking

@@ -14,7 +14,8 @@ from elliot_advrec.experiment.stages import Finished, Stage, complete, row
 from elliot_advrec.metrics.rates import wilson
 from elliot_advrec.threats.cold_start import ColdStart, ColdStartConfig
 from elliot_advrec.threats.item_to_item import ItemToItem
-from elliot_advrec.threats.promotion import Promotion, PromotionConfig
+from elliot_advrec.threats.promotion import Promotion
+from elliot_advrec.threats.push_config import PromotionConfig
 
 CELL = {"recommender": "VBPR", "defense": "none", "norm": "linf", "seed": 1}
 GOOD_PROBE = {

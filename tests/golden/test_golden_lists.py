@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from elliot_advrec.data.interactions import Interactions, read
+from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.data.private_ids import private_items, private_users
-from elliot_advrec.metrics.ranking import recommend
+from elliot_advrec.data.tsv import read
+from elliot_advrec.metrics.listing import recommend
 from elliot_advrec.recommenders import Recommender
 from elliot_advrec.recommenders.item_knn import ItemKNN, ItemKNNConfig
 from elliot_advrec.recommenders.most_pop import MostPop

@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.features import Manifest
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.data.splits import Splitting, split
+from elliot_advrec.data.splits import split
+from elliot_advrec.data.splitting.settings import Splitting
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import elliot
 from elliot_advrec.hosts.quiet import room

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from elliot_advrec.data.interactions import read
+from elliot_advrec.data.tsv import read
 from elliot_advrec.metrics.given import arrange, read_lists
-from elliot_advrec.metrics.ranking import Ranking, judge
+from elliot_advrec.metrics.measured import Ranking
+from elliot_advrec.metrics.ranking import judge
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "elliot"
 CUTOFFS = (5, 10, 20)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from elliot_advrec.metrics.formulas import METRICS
-from elliot_advrec.metrics.ranking import Ranking
+from elliot_advrec.metrics.measured import Ranking
 from elliot_advrec.metrics.significance import pairs
 
 TESTS = {"ttest": "paired_ttest", "wilcoxon": "wilcoxon_test"}

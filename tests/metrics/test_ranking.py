@@ -14,8 +14,10 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
-from elliot_advrec.metrics.measured import Overall, PerUser
-from elliot_advrec.metrics.ranking import METRICS, Ranking, evaluate, judge, recommend, recommend_scored
+from elliot_advrec.metrics.formulas import METRICS
+from elliot_advrec.metrics.listing import recommend, recommend_scored
+from elliot_advrec.metrics.measured import Overall, PerUser, Ranking
+from elliot_advrec.metrics.ranking import evaluate, judge
 
 ALL = list(METRICS)
 # What a list, and not what is trained on, decides; all of them in [0, 1], 1 the best.

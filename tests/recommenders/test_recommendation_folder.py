@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from elliot_advrec.component import validate
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
-from elliot_advrec.metrics.ranking import judge, recommend
+from elliot_advrec.metrics.listing import recommend
+from elliot_advrec.metrics.ranking import judge
 from elliot_advrec.recommenders.recommendation_folder import (
     ProxyRecommender,
     ProxyRecommenderConfig,

@@ -11,7 +11,8 @@ import pytest
 from elliot_advrec import report
 from elliot_advrec.report import guard_plots
 from elliot_advrec.report.document import parse
-from elliot_advrec.report.guard_plots import knowledge_plots, shift_plot, suspicion_plot
+from elliot_advrec.report.guard_curves import knowledge_plots
+from elliot_advrec.report.guard_plots import shift_plot, suspicion_plot
 from elliot_advrec.report.pooling import Pool
 
 

@@ -12,10 +12,8 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from elliot_advrec.data.features.plain_machine import LEFT, Machine
+from elliot_advrec.data.features.plain_machine import Machine
 from elliot_advrec.data.features.plain_values import Refused, finished, keys
-
-__all__ = ["LEFT", "load"]
 
 
 def load(stream: BinaryIO) -> Any:

@@ -1,4 +1,4 @@
-"""From a design to pixels: pose, cloth, seams, folds, light and background.
+"""From a design to pixels: pose, cloth, seams, and the light on them.
 
 Outlines and textures are drawn at twice the size and averaged down; light and shadow are smooth and are
 computed at the final size. Every random number is drawn before the size matters, so a garment looks the
@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from elliot_advrec.data.garments.design import Design
 from elliot_advrec.data.garments.geometry import Garment, Part
+from elliot_advrec.data.garments.light import background, light_on, to_bytes
 from elliot_advrec.data.garments.palette import BUTTON, PALE, colours, main_colour
 from elliot_advrec.data.garments.shapes import SHAPES
 from elliot_advrec.data.garments.textures import TEXTURES, TILE, tile
@@ -71,14 +72,14 @@ class _Cloth:
 def cutout(design: Design, size: int) -> np.ndarray:
     """The garment alone: (size, size, 4) uint8 RGBA, colours not premultiplied."""
     colour, cover = _garment(design, size)
-    return np.concatenate([_unmultiplied(colour, cover), _bytes(cover * 255)[..., None]], axis=2)
+    return np.concatenate([_unmultiplied(colour, cover), to_bytes(cover * 255)[..., None]], axis=2)
 
 
 def picture(design: Design, size: int) -> np.ndarray:
     """The garment on a studio background with its shadow: (size, size, 3) uint8 RGB."""
     colour, cover = _garment(design, size)
-    ground = _background(design, size, cover)
-    return _bytes(colour + ground * (1 - cover)[..., None])
+    ground = background(design, size, cover)
+    return to_bytes(colour + ground * (1 - cover)[..., None])
 
 
 def _garment(design: Design, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +97,7 @@ def _garment(design: Design, size: int) -> tuple[np.ndarray, np.ndarray]:
         / 255
     )
     light = np.asarray(ink.reduce(_OVERSAMPLING), np.float32) / 255
-    light *= _light(generator, pose, cover, size)
+    light *= light_on(generator, cover, size)
     return np.clip(np.asarray(flat, np.float32) * light[..., None], 0, 255 * cover[..., None]), cover
 
 
@@ -119,7 +120,7 @@ def _dye(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, di
     trim = (ground * 0.72, ground * 0.9, palette[2])[generator.integers(3)]
     palette[_TRIM], palette[_INSIDE] = trim, ground * 0.42
     palette[_PALE], palette[_BUTTON] = PALE, BUTTON
-    return _bytes(palette), cloths
+    return to_bytes(palette), cloths
 
 
 def _trace(shape: Garment, pose: _Pose, side: int) -> tuple[np.ndarray, Image.Image]:
@@ -159,58 +160,5 @@ def _fill(
     return index
 
 
-def _light(generator: np.random.Generator, pose: _Pose, cover: np.ndarray, size: int) -> np.ndarray:
-    """Brightness (size, size) of the cloth: light from one side, rounded edges, soft folds."""
-    steps = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
-    x, y = steps[None, :], steps[:, None]
-    lean = generator.uniform(-0.09, 0.09)
-    light = (1.02 + lean * x - 0.05 * y) * (0.74 + 0.3 * _blurred(cover, 0.045 * size))
-    for _ in range(int(generator.integers(3, 6))):
-        turn, offset = generator.normal(np.pi / 2, 0.5), generator.uniform(-0.5, 0.5)
-        across = x * np.sin(turn) - y * np.cos(turn) - offset
-        along = x * np.cos(turn) + y * np.sin(turn) - generator.uniform(-0.5, 0.6)
-        width, depth, length = (
-            generator.uniform(0.04, 0.1),
-            generator.uniform(0.06, 0.17),
-            generator.uniform(0.25, 0.6),
-        )
-        # A valley beside a ridge: the derivative of a bump reads as a fold.
-        near = across / width
-        light -= depth * 1.6 * near * np.exp(-near * near - (along / length) ** 2)
-    return light * (1 + generator.normal(0, 0.03))
-
-
-def _background(design: Design, size: int, cover: np.ndarray) -> np.ndarray:
-    """(size, size, 3) float in [0, 255]: white, off-white or a grey gradient, darker under the garment."""
-    generator = np.random.default_rng(stream_seed(design.stream, "background"))
-    kind = generator.integers(4)
-    warmth = generator.uniform(-4, 5)
-    tint = (
-        np.array((255.0, 255.0, 255.0))
-        if kind == 0
-        else generator.uniform(238, 250) + np.array((1, 0, -1)) * warmth
-    )
-    steps = np.linspace(-1, 1, size)
-    ramp = np.zeros((size, size))
-    if kind >= 2:
-        slope = generator.uniform(-1, 1, 2)
-        ramp = (
-            ramp
-            + generator.uniform(6, 26) * (slope[0] * steps[None, :] + slope[1] * steps[:, None] - 1.0) / 2
-        )
-    depth, distance = generator.uniform(0.1, 0.34), generator.uniform(0.01, 0.04, 2) * size
-    shadow = np.roll(_blurred(cover, 0.03 * size), (round(distance[0]), round(distance[1])), (0, 1))
-    return np.clip(tint + ramp[..., None], 0, 255) * (1 - depth * shadow)[..., None]
-
-
-def _blurred(cover: np.ndarray, radius: float) -> np.ndarray:
-    soft = Image.fromarray(_bytes(cover * 255)).filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(soft, np.float32) / 255
-
-
 def _unmultiplied(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    return _bytes(colour / np.maximum(cover, 1e-3)[..., None])
-
-
-def _bytes(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return to_bytes(colour / np.maximum(cover, 1e-3)[..., None])

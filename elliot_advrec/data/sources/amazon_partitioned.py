@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from elliot_advrec.data.bad_images import BadImage
 from elliot_advrec.data.features.partitioned import PARTS, Partitioned, read_partitioned
 from elliot_advrec.data.features.plain_values import Blob
-from elliot_advrec.data.images import BadImage, decode
+from elliot_advrec.data.images import decode
 from elliot_advrec.data.sources.pairs import Pairs
 from elliot_advrec.data.sources.shop import Labels, Shop, ShopConfig, Shown
 

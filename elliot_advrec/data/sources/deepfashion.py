@@ -14,8 +14,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.catalog import SPLITS, Catalog, FilePictures
+from elliot_advrec.data.catalog import SPLITS, Catalog
 from elliot_advrec.data.duplicates import MAX_DISTANCE
+from elliot_advrec.data.pictures import FilePictures
 from elliot_advrec.data.sources import listings
 from elliot_advrec.data.sources.base import Source, existing, hashed, stamp
 from elliot_advrec.data.sources.tree import digest

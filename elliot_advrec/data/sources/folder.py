@@ -12,8 +12,9 @@ import scipy.sparse as sp
 from pydantic import Field, model_validator
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.catalog import Catalog, FilePictures
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.duplicates import MAX_DISTANCE
+from elliot_advrec.data.pictures import FilePictures
 from elliot_advrec.data.sources import tree
 from elliot_advrec.data.sources.base import Source, existing, inside, split_by_id, stamp
 from elliot_advrec.data.sources.tables import read_manifest

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from elliot_advrec.data.catalog import FilePictures
+from elliot_advrec.data.pictures import FilePictures
 from elliot_advrec.data.sources import tree
 from elliot_advrec.data.sources.base import existing
 from elliot_advrec.data.sources.shop import Shop, ShopConfig, Shown

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elliot_advrec.data.images import EXTENSIONS
+from elliot_advrec.data.bad_images import EXTENSIONS
 from elliot_advrec.data.sources.base import existing
 from elliot_advrec.data.sources.image_shop import ImagesConfig, ImageShop
 from elliot_advrec.data.sources.pairs import Collector, Pairs

@@ -14,8 +14,9 @@ import pandas as pd
 from pydantic import Field
 
 from elliot_advrec.component import Config
-from elliot_advrec.data.catalog import Catalog, Picture
+from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.duplicates import MAX_DISTANCE
+from elliot_advrec.data.pictures import Picture
 from elliot_advrec.data.sources.base import Source, split_by_id, stamp
 from elliot_advrec.data.sources.pairs import Pairs, frequent
 from elliot_advrec.errors import UserError

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from elliot_advrec.data.images import EXTENSIONS
+from elliot_advrec.data.bad_images import EXTENSIONS
 from elliot_advrec.errors import UserError
 
 SPLIT_NAMES = {

@@ -115,7 +115,8 @@ def _average(results: Any) -> Any:
 def _data(tree: Any) -> list[list[DataSet]]:
     """Split by this package's own rules: that they are Elliot's is tested elsewhere."""
     from elliot_advrec.data.prefilters import Prefilter, prefilter
-    from elliot_advrec.data.splits import Splitting, split_folds
+    from elliot_advrec.data.splits import split_folds
+    from elliot_advrec.data.splitting.settings import Splitting
 
     given = {k: v.format(tree["dataset"]) for k, v in tree["data_config"].items() if isinstance(v, str)}
     if given["strategy"] == "fixed":
