@@ -1,7 +1,7 @@
 """Seconds by kind of stage of two runs of one recipe, side by side: what a change of the code saved.
 
     git worktree add ../before COMMIT
-    OMP_NUM_THREADS=1 python benchmarks/stage_times.py --before ../before --recipe untargeted_bpr --preset small
+    OMP_NUM_THREADS=1 python benchmarks/stage_times.py --before ../before --recipe untargeted_bpr
     OMP_NUM_THREADS=1 python benchmarks/stage_times.py --before ../before --repeats 3
 
 Both trees run the recipe of this one's checkout by turns, each over an empty store, as fresh `elliot
