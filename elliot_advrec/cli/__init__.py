@@ -160,8 +160,17 @@ def check(
         f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
         f"{plan.gradients_missing(kept):,}",
     )
+    if pictures := plan.pictures_missing(kept):
+        _say(
+            console, f"attacked pictures that the store will keep for the defenses: {_size(pictures)} at most"
+        )
     for said in (*(f"note: {each}" for each in notices(loaded)), chosen.why):
         _say(console, said)
+
+
+def _size(count: int) -> str:
+    """Bytes in MB or GB."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 @app.command("list")
