@@ -12,6 +12,7 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.detectors import DETECTORS
 from elliot_advrec.detectors.base import allowed
 from elliot_advrec.detectors.contrastive import Contrastive
+from elliot_advrec.detectors.pair_loss import pair_ratio_loss
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.saved import SavedNetwork
@@ -24,8 +25,9 @@ def check_guard(recipe: Recipe, spec: GuardSpec) -> None:
     """Refuse what would be refused after hours of training an extractor.
 
     Raises:
-        UserError: weights that cannot be read or are another network's, an unknown encoder, or stages that
-            the extractor's backbone does not have; says where it is asked for.
+        UserError: weights that cannot be read or are another network's, an unknown encoder, a library that
+            is not installed, or stages that the extractor's backbone does not have; says where it is
+            asked for.
     """
     if spec.filter is not None:
         _built(spec.filter, FILTERS.get(spec.filter.kind))
@@ -34,6 +36,8 @@ def check_guard(recipe: Recipe, spec: GuardSpec) -> None:
         config: Any = spec.detector.config
         if issubclass(kind, Contrastive):
             check_backbone(config.encoder, spec.detector.where)
+            if learns(spec.detector):
+                _check_library(config.temperature, spec.detector.where)
         _built(spec.detector, kind)
     training = spec.config.filter_training
     if learns(spec.filter) and training.perceptual_weight and training.perceptual_stages:
@@ -63,6 +67,14 @@ def check_pictures(recipe: Recipe, catalog: Catalog) -> None:
                     allowed(config.fpr, len(catalog.rows_of("validation")))
             except UserError as error:
                 raise error.at(defense.detector.where) from error
+
+
+def _check_library(temperature: float, where: str) -> None:
+    """Refuse a detector that cannot learn here."""
+    try:
+        pair_ratio_loss(temperature)
+    except UserError as error:
+        raise error.at(where) from error
 
 
 def _built(spec: Spec, kind: Any) -> None:

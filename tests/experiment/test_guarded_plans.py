@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,14 @@ def test_pictures_that_the_store_will_keep_are_added_up_in_advance(tmp_path: Pat
     aware = plan(tmp_path / "b", "none", {**filtered, "knowledge": ["adaptive"]})
     assert aware.pictures_missing(store) == 0  # nothing is handed on
     assert plan(tmp_path / "c", "none").pictures_missing(store) == 0
+
+
+def test_a_detector_that_cannot_learn_here_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytorch_metric_learning.losses", None)
+    with pytest.raises(
+        UserError, match=r"defenses\[1\].*needs pytorch-metric-learning.*elliot-advrec\[detect\]"
+    ):
+        plan(tmp_path / "a", "none", {"name": "a", **LEARNED})
+    plan(tmp_path / "b", "none", {"name": "a", "detector": SQUEEZED})
