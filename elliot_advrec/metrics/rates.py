@@ -51,19 +51,18 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     return low, 1.0 if successes == n else float(interval.high)
 
 
-def success_rate(ranks: np.ndarray, rank_min: int, confidence: float = 0.95) -> Rate:
-    """Share of pairs whose rank is at most ``rank_min``.
+def success_rate(ranks: np.ndarray, rank_min: int) -> Rate:
+    """Share of pairs whose rank is at most ``rank_min``, with Wilson's interval.
 
     Args:
         ranks: (n,) ranks, 1 the best.
         rank_min: the worst rank that counts as success, at least 1.
-        confidence: of Wilson's interval.
 
     Raises:
         UserError: no ranks.
     """
     hits = np.asarray(ranks) <= rank_min
-    low, high = wilson(int(hits.sum()), hits.size, confidence)
+    low, high = wilson(int(hits.sum()), hits.size)
     return Rate(float(hits.mean()), low, high, hits.size)
 
 
