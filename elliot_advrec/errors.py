@@ -33,6 +33,10 @@ class UserError(Exception):
         return type(self)(self.what, where=inner, remedy=self.remedy)
 
 
+class AloneError(UserError):
+    """One that a process of several meets and the others need not: it speaks, whoever else does."""
+
+
 def plain(text: str) -> str:
     """``text`` with control characters made visible, so that it cannot steer a terminal or split a line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

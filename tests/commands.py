@@ -181,6 +181,9 @@ class _Fuse:
     def say(self, message: str) -> None:
         self.inner.say(message)
 
+    def detail(self, message: str) -> None:
+        self.inner.detail(message)
+
     def track(self, description: str, total: int) -> AbstractContextManager[Advance]:
         return self._track()
 

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "elliot_advrec"
-TOP = ("cli", "console", "listing")
+TOP = ("cli", "console", "listing", "paced", "runlog")
 # From the bottom up. A package may import from itself and from those before it.
 LAYERS = (
     "core",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shlex
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from elliot_advrec import __version__
 from elliot_advrec.cli import data, guard
 from elliot_advrec.cli.ending import end
 from elliot_advrec.cli.options import (
@@ -26,12 +31,14 @@ from elliot_advrec.cli.options import (
     Seed,
     Sets,
     StoreAt,
+    Verbose,
     making,
     overrides,
+    shown,
 )
 from elliot_advrec.errors import UserError, plain
 from elliot_advrec.launch import launched, speaks
-from elliot_advrec.progress import SILENT, Progress
+from elliot_advrec.progress import SILENT, Several
 
 app = typer.Typer(
     name="elliot",
@@ -71,31 +78,39 @@ def run(
     ray: Ray = None,
     ray_cpus: RayCpus = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train, attack, defend, re-rank and report all that RECIPE names; what is in the store is kept."""
-    from elliot_advrec import report
-    from elliot_advrec.console import ConsoleProgress
+    from elliot_advrec import report, runlog
     from elliot_advrec.hosts import dispatch
     from elliot_advrec.recipe import load
 
+    progress = shown(quiet, verbose)
     loaded = load(recipe, overrides(sets, seed), preset)
     folder = output or Path("results") / recipe.stem
-    quiet = quiet or not loaded.experiment.verbose or not speaks()
+    if not (verbose or loaded.experiment.verbose) or not speaks():
+        quiet, progress = True, SILENT
     if launched():
         if host == "elliot":
             raise UserError("Elliot runs in one process", remedy="leave --host elliot out, or torchrun")
         host = "embedded"
-    progress: Progress = SILENT if quiet else ConsoleProgress()
-    with making(ray, ray_cpus) as engine:
+    with ExitStack() as stack:
+        if speaks():
+            log = stack.enter_context(runlog.logged(folder / runlog.NAME, _command()))
+            progress = Several(progress, log)
+        engine = stack.enter_context(making(ray, ray_cpus))
         results = dispatch.run(
             loaded, folder, host=host, device=device, store=store, progress=progress, engine=engine
         )
     if not quiet:
         console = _console()
         console.print(report.terminal(results))
-        console.print(
-            plain(f"report: {folder / 'report.html'}"), markup=False, highlight=False, soft_wrap=True
-        )
+        _say(console, f"report: {folder / 'report.html'}")
+
+
+def _command() -> str:
+    """The command line, as a shell would take it, and what runs it."""
+    return f"elliot {shlex.join(sys.argv[1:])} (elliot_advrec {__version__}, {platform.platform()})"
 
 
 @app.command()
@@ -145,8 +160,17 @@ def check(
         f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
         f"{plan.gradients_missing(kept):,}",
     )
+    if pictures := plan.pictures_missing(kept):
+        _say(
+            console, f"attacked pictures that the store will keep for the defenses: {_size(pictures)} at most"
+        )
     for said in (*(f"note: {each}" for each in notices(loaded)), chosen.why):
         _say(console, said)
+
+
+def _size(count: int) -> str:
+    """Bytes in MB or GB."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 @app.command("list")

@@ -7,9 +7,19 @@ from typing import Annotated, Optional
 
 import typer
 
-from elliot_advrec.cli.options import Device, Overlay, Quiet, RecipePath, Seed, Sets, StoreAt, overrides
+from elliot_advrec.cli.options import (
+    Device,
+    Overlay,
+    Quiet,
+    RecipePath,
+    Seed,
+    Sets,
+    StoreAt,
+    Verbose,
+    overrides,
+    shown,
+)
 from elliot_advrec.errors import UserError, plain
-from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(help="Data sets to try recipes on.", no_args_is_help=True)
 
@@ -39,7 +49,7 @@ def extract(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the features go.")],
     defense: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--defense", metavar="NAME", help="A defense of the recipe; absent: its first."),
+        typer.Option("--defense", metavar="NAME", help="A training defense, or none; absent: the first."),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", metavar="F", help="npy: one matrix. elliot: one .npy an item.")
@@ -50,15 +60,16 @@ def extract(
     seed: Seed = None,
     store: StoreAt = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write the features of all items of RECIPE with a manifest; killed, it goes on where it was."""
-    from elliot_advrec.console import ConsoleProgress
     from elliot_advrec.errors import nearest
     from elliot_advrec.experiment import Store, Workspace, resolve_device
     from elliot_advrec.experiment.extracting import FORMS, extract
     from elliot_advrec.hosts import embedded
     from elliot_advrec.recipe import load
 
+    progress = shown(quiet, verbose)
     if form not in FORMS:
         raise UserError(f"unknown format '{form}'", remedy=nearest(form, FORMS))
     loaded = load(recipe, overrides(sets, seed), preset)
@@ -67,7 +78,6 @@ def extract(
     embedded.check_writable(output)
     kept = Store(embedded.store_folder(loaded, output, store))
     workspace = Workspace(kept, target, loaded.adversarial.workers)
-    progress: Progress = SILENT if quiet else ConsoleProgress()
     written = extract(loaded, workspace, output, defense=defense, form=form, progress=progress)
     if not quiet:
         typer.echo(plain(str(written)))

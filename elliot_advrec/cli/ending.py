@@ -22,7 +22,7 @@ from typing import NoReturn
 import typer
 
 from elliot_advrec import __version__
-from elliot_advrec.errors import UserError, plain
+from elliot_advrec.errors import AloneError, UserError, plain
 from elliot_advrec.launch import speaks
 
 MENDABLE, FAULT, STOPPED, PIPE = 2, 70, 130, 141
@@ -36,7 +36,7 @@ def end(app: typer.Typer) -> None:
     try:
         app(standalone_mode=True)
     except UserError as error:
-        _fail(str(error), MENDABLE)
+        _fail(str(error), MENDABLE, alone=isinstance(error, AloneError))
     except KeyboardInterrupt:
         _stopped()
     except SystemExit as leaving:
@@ -58,7 +58,7 @@ def _fault(error: BaseException) -> NoReturn:
         _fail("there is not enough memory; lower batch_size, size or workers", MENDABLE)
     first = str(error).split("\n", 1)[0][:200]
     what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    _fail(f"a fault of elliot_advrec {__version__} itself ({what}){_kept(error)}", FAULT)
+    _fail(f"a fault of elliot_advrec {__version__} itself ({what}){_kept(error)}", FAULT, alone=True)
 
 
 def _short_of_memory(error: BaseException) -> bool:
@@ -79,8 +79,8 @@ def _kept(error: BaseException) -> str:
     return f"; please report it with {path}"
 
 
-def _fail(said: str, code: int) -> NoReturn:
-    if speaks():
+def _fail(said: str, code: int, *, alone: bool = False) -> NoReturn:
+    if alone or speaks():  # of several processes one speaks, unless it cannot know
         typer.echo(f"error: {plain(said)}", err=True)
     sys.exit(code)
 

@@ -8,9 +8,18 @@ from typing import Annotated, Optional
 
 import typer
 
-from elliot_advrec.cli.options import Device, Overlay, Quiet, RecipePath, Seed, Sets, overrides
+from elliot_advrec.cli.options import (
+    Device,
+    Overlay,
+    Quiet,
+    RecipePath,
+    Seed,
+    Sets,
+    Verbose,
+    overrides,
+    shown,
+)
 from elliot_advrec.errors import UserError, plain
-from elliot_advrec.progress import SILENT, Progress
 
 app = typer.Typer(help="A filter and a detector in front of an extractor.", no_args_is_help=True)
 
@@ -37,14 +46,15 @@ def fit(
         typer.Option("--store", metavar="DIR", help="Finished stages; absent: where `elliot run` has them."),
     ] = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Keep the filter and detector of a defense of RECIPE in DIR; what is not in the store is trained."""
-    from elliot_advrec.console import ConsoleProgress
     from elliot_advrec.experiment import Store, Workspace, resolve_device
     from elliot_advrec.experiment.guarding import fit_guard
     from elliot_advrec.hosts import embedded
     from elliot_advrec.recipe import load
 
+    progress = shown(quiet, verbose)
     loaded = load(recipe, overrides(sets, seed), preset)
     target = resolve_device(device or loaded.adversarial.device)
     kept = embedded.store_folder(loaded, Path("results") / recipe.stem, store)
@@ -58,7 +68,6 @@ def fit(
     embedded.repeatable()
     embedded.check_writable(place.parent)
     workspace = Workspace(Store(kept), target, loaded.adversarial.workers)
-    progress: Progress = SILENT if quiet else ConsoleProgress()
     fit_guard(loaded, workspace, place, defense=defense, progress=progress)
     if not quiet:
         typer.echo(plain(str(output)))
@@ -96,7 +105,6 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Score all pictures below FOLDER; killed, it goes on where it was. Exit code 1: something is flagged."""
-    from elliot_advrec.console import ConsoleProgress
     from elliot_advrec.errors import nearest
     from elliot_advrec.experiment import resolve_device
     from elliot_advrec.guards import Guard
@@ -114,7 +122,7 @@ def scan(
     embedded.repeatable()
     kept = Guard.load(guard, resolve_device(device or "auto"))
     embedded.check_writable(output)
-    progress: Progress = SILENT if quiet else ConsoleProgress()
+    progress = shown(quiet, verbose=False)
     options = Options(wanted, cleaned, threshold, limit, batch_size, workers)
     found = scan_folder(folder, kept, output, options, progress)
     if not quiet:

@@ -11,6 +11,7 @@ import typer
 
 from elliot_advrec.errors import UserError
 from elliot_advrec.launch import launched
+from elliot_advrec.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from elliot_advrec.hosts.engines import Engine
@@ -64,6 +65,22 @@ RayCpus = Annotated[
 ]
 Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Run this one seed.")]  # noqa: UP045
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print epochs, and each stage's time, memory and place too.")
+]
+
+
+def shown(quiet: bool, verbose: bool) -> Progress:
+    """What a person sees of a command's work.
+
+    Raises:
+        UserError: both are asked for.
+    """
+    from elliot_advrec.console import ConsoleProgress
+
+    if quiet and verbose:
+        raise UserError("--quiet and --verbose cannot be had together", remedy="take one of them")
+    return SILENT if quiet else ConsoleProgress(verbose=verbose)
 
 
 @contextmanager

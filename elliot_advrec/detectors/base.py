@@ -117,9 +117,11 @@ class Detector(Component, ABC):
         return self._checked(pixels, streams, adaptive=False, filtered=filtered)
 
     @final
-    def adaptive(self, pixels: Tensor, streams: Streams | None = None) -> Tensor:
+    def adaptive(
+        self, pixels: Tensor, streams: Streams | None = None, *, filtered: Tensor | None = None
+    ) -> Tensor:
         """The same scores, differentiable, for an attacker who knows the detector."""
-        return self._checked(pixels, streams, adaptive=True)
+        return self._checked(pixels, streams, adaptive=True, filtered=filtered)
 
     @property
     def threshold(self) -> float:

@@ -127,7 +127,7 @@ def handed_in(
     if bench.lpips is not None:
         found["lpips"] = _numpy(lpips(bench.lpips, clean, rounded))
     if shop.tries > 1:
-        again = shop.resubmit(clean, rounded, names, kept, value)
+        again = shop.resubmit(clean, rounded, names, kept, value, moments["after_8bit"])
         found[f"embedding_{RESUBMITTED}"] = _numpy(again.embedding)
         moments[f"after_{RESUBMITTED}"] = again
     untouched = shop.suspicion(clean, names)

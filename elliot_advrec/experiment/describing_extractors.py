@@ -8,9 +8,9 @@ from typing import Any
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.sums import NAMED
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.frozen import Precision
-from elliot_advrec.files import sha256
 from elliot_advrec.recipe import Recipe, Spec
 
 GRID = 900  # places of a training at which its adversary's cost is looked at
@@ -39,7 +39,7 @@ def extractor_stage(
     }
     weights = Path(settings.weights)
     if weights.is_file():  # by content: a file of the same name may be replaced
-        described["weights"] = sha256(weights)
+        described["weights"] = NAMED.of(weights)
     elif weights.suffix:  # words such as imagenet have none
         raise UserError(
             f"there is no file {weights}",

@@ -9,7 +9,7 @@ from typing import Any
 
 from elliot_advrec.detectors import Detector
 from elliot_advrec.experiment.stages import Stage
-from elliot_advrec.files import sha256
+from elliot_advrec.experiment.sums import NAMED
 from elliot_advrec.filters import FILTERS
 from elliot_advrec.filters.training import FilterTrainingConfig
 from elliot_advrec.recipe import GuardSpec, Recipe, Spec
@@ -77,7 +77,7 @@ def _described(spec: Spec, exclude: frozenset[str] = frozenset()) -> dict[str, A
     for key in FILES:
         path = Path(settings.get(key, ""))
         if path.suffix and path.is_file():
-            settings[key] = sha256(path)
+            settings[key] = NAMED.of(path)
     return {"type": spec.kind, "config": settings}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elliot_advrec.experiment.stages import Stage
-from elliot_advrec.files import sha256
+from elliot_advrec.experiment.sums import NAMED
 from elliot_advrec.recipe import ModelSpec, Recipe, ThreatSpec
 from elliot_advrec.threats import Threat
 
@@ -133,7 +133,7 @@ def _settings(recipe: Recipe, model: ModelSpec, device: str, seed: int) -> dict[
         found |= {"selection": _selection(model, recipe), "device": device}
     # By content: a file of the same name may be replaced.
     read = [getattr(config, key, None) for key in ("path", "weights")]
-    found["files"] = [sha256(Path(path)) for path in read if path is not None and Path(path).is_file()]
+    found["files"] = [NAMED.of(Path(path)) for path in read if path is not None and Path(path).is_file()]
     return found
 
 

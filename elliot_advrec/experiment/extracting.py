@@ -21,7 +21,7 @@ from elliot_advrec.experiment.runner import run_plan
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.workspace import Workspace
 from elliot_advrec.progress import SILENT, Progress
-from elliot_advrec.recipe import Recipe
+from elliot_advrec.recipe import GuardSpec, Recipe
 
 FORMS = ("npy", "elliot")
 
@@ -43,7 +43,8 @@ def extract(
 
     Args:
         output: folder of the result.
-        defense: a training defense of the recipe; None takes its first.
+        defense: a training defense of the recipe, or ``none``; None takes its first. What filters and
+            detectors stand in front of has the features that it has without them.
         form: ``npy``: ``features.npy`` (N, D) float32. ``elliot``: ``features/<number>.npy`` with
             ``items.tsv``, ``train.tsv``, ``test.tsv`` and maybe ``validation.tsv`` in the same numbers.
 
@@ -51,8 +52,8 @@ def extract(
         The matrix or folder.
 
     Raises:
-        UserError: a recipe without pictures, a defense that it lacks, features in the other form or another
-            extraction at work in ``output``, a full disk, or what a run may raise.
+        UserError: a recipe without pictures, a training defense that it lacks, features in the other form or
+            another extraction at work in ``output``, a full disk, or what a run may raise.
     """
     if recipe.plain:
         raise UserError(
@@ -60,12 +61,13 @@ def extract(
             where=str(recipe.path),
             remedy="add adversarial.catalog, which names them",
         )
+    name = _chosen(recipe, defense)
     plan = make_plan(recipe, workspace.device.type)
-    embeddings = _embeddings(recipe, plan, defense)
+    embeddings = _embeddings(recipe, plan, name)
     interactions = next(stage for stage in plan.stages if stage.kind == "interactions")
     described: dict[str, object] = {
         "recipe": recipe.name,
-        "defense": defense or recipe.adversarial.defenses[0].name,
+        "defense": name,
         "seed": recipe.adversarial.seeds[0],
         "backbone": recipe.adversarial.extractor.backbone,
         "form": form,
@@ -123,19 +125,34 @@ def extract(
     return final
 
 
-def _embeddings(recipe: Recipe, plan: Plan, defense: str | None) -> Stage:
-    """The stage that embeds the catalog with the extractor of ``defense`` and the first seed."""
-    names = [spec.name for spec in recipe.adversarial.defenses]
+def _chosen(recipe: Recipe, defense: str | None) -> str:
+    """The name of a defense that has an extractor of its own."""
+    names = [spec.name for spec in recipe.adversarial.defenses if not isinstance(spec, GuardSpec)]
+    if not names:
+        raise UserError(
+            "every defense of the recipe is a filter or a detector, which change no features",
+            where=str(recipe.path),
+            remedy="add none to its defenses",
+        )
     if defense is not None and defense not in names:
         raise UserError(
-            f"the recipe has no defense '{defense}'", where=str(recipe.path), remedy=nearest(defense, names)
+            f"the recipe has no training defense '{defense}'",
+            where=str(recipe.path),
+            remedy=nearest(defense, names),
         )
-    tags = {"defense": defense or names[0], "seed": recipe.adversarial.seeds[0]}
+    return defense or names[0]
+
+
+def _embeddings(recipe: Recipe, plan: Plan, defense: str) -> Stage:
+    """The stage that embeds the catalog with the extractor of ``defense`` and the first seed."""
+    tags = {"defense": defense, "seed": recipe.adversarial.seeds[0]}
     extractor = next(s for s in plan.stages if s.kind == "accuracy" and s.tags == tags).needs["extractor"]
     return next(
         stage
         for stage in plan.stages
-        if stage.kind == "embeddings" and stage.needs["extractor"].key == extractor.key
+        if stage.kind == "embeddings"
+        and stage.needs["extractor"].key == extractor.key
+        and "guard" not in stage.needs  # those are of filtered pictures
     )
 
 

@@ -40,18 +40,28 @@ class Plan:
 
     def gradients_missing(self, store: Store) -> int:
         """Image-gradient evaluations of the stages that ``store`` does not hold, at most."""
-        missing = (s for s in self.unique() if not store.entry(s.kind, s.key).there())
-        return sum(self.gradients(stage) for stage in missing)
+        return sum(self.gradients(stage) for stage in self._missing(store))
+
+    def pictures_missing(self, store: Store) -> int:
+        """Bytes of attacked pictures that ``store`` will keep for defenses that face them too, at most."""
+        kept = [stage for stage in self._missing(store) if stage.settings.get("kept")]
+        sizes = (3 * stage.needs["extractor"].needs["catalog"].parts["size"] ** 2 for stage in kept)
+        return sum(size * self._attacked(stage) for size, stage in zip(sizes, kept, strict=True))
 
     def gradients(self, stage: Stage) -> int:
         """Image-gradient evaluations of one stage, at most; reads the labels to count pictures."""
         if not stage.gradients_per_picture:
             return stage.gradients
-        if stage.split == ATTACKED:
-            count = min(stage.parts["pairs"], stage.parts["threat"].most(self.catalog))
-        else:
-            count = self._pictures[stage.split]
+        count = self._attacked(stage) if stage.split == ATTACKED else self._pictures[stage.split]
         return round(stage.gradients_per_picture * count)
+
+    def _attacked(self, stage: Stage) -> int:
+        """How many pictures an attack or a probe changes, at most."""
+        found: int = min(stage.parts["pairs"], stage.parts["threat"].most(self.catalog))
+        return found
+
+    def _missing(self, store: Store) -> list[Stage]:
+        return [stage for stage in self.unique() if not store.entry(stage.kind, stage.key).there()]
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -61,15 +61,28 @@ def run_plan(
         entry = workspace.store.entry(stage.kind, stage.key)
         record = entry.record()
         cached = record is not None
-        if record is None:
+        if record is not None:
+            progress.detail(f"in the store already: {stage.label} ({entry.folder})")
+        else:
             done += 1
             progress.say(f"[{done}/{ahead}] {stage.label}{forecast.said()}")
             if entry.damaged():
                 progress.say(f"  {entry.folder} was damaged or changed: it is made again")
             record, cached = make_stage(workspace, stage, progress, around)
             forecast.done(stage.kind, plan.gradients(stage), record["seconds"])
+            progress.detail(account(record, entry.folder))
         finished.append(Finished(stage, record, cached))
     return finished
+
+
+def account(record: dict[str, Any], folder: Path) -> str:
+    """What a finished stage took, and where it lies."""
+    took = [f"  done in {record['seconds']:.1f} s"]
+    if record.get("peak_memory_mb"):
+        took.append(f"{record['peak_memory_mb']:,.0f} MiB at the peak")
+    if record.get("gradient_evaluations"):
+        took.append(f"{record['gradient_evaluations']:,} gradient evaluations")
+    return f"{', '.join(took)}: {folder}"
 
 
 def make_stage(

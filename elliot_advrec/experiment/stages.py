@@ -21,7 +21,7 @@ REVISION = {
     "search": 1,
     "recommender": 2,
     "probe": 1,
-    "attack": 3,
+    "attack": 4,
     "rerank": 2,
     "retrain": 1,
     "exhibits": 1,

@@ -1,4 +1,4 @@
-"""SHA-256 of a store's files, each read once a run however often its stage is asked for."""
+"""SHA-256 of files, each read once however often it is asked for: a store's, and those that recipes name."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class Sums:
         except OSError:
             return None
         return self._known[place]
+
+
+NAMED = Sums()
+"""Of files that recipes name, such as weights: every seed and defense of a plan asks for them."""
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 EXTRACTOR = "extractor.safetensors"
 KEPT = 2  # artefacts of each kind kept in memory: stages run defense by defense, so older ones are done with
+REMEMBERED = 16  # stages of which numbers are kept that others will ask for again
 
 
 def resolve_device(name: str) -> torch.device:
@@ -87,14 +88,18 @@ class Workspace:
             )
         return found
 
-    def _once(self, what: str, stage: Stage, read: Callable[[Path], T]) -> T:
+    def _once(self, what: str, stage: Stage, read: Callable[[Path], T], limit: int = KEPT) -> T:
         kept = self._memory.setdefault(what, OrderedDict())
         if stage.key not in kept:
             kept[stage.key] = read(self.folder(stage))
-            while len(kept) > KEPT:
+            while len(kept) > limit:
                 kept.popitem(last=False)
         kept.move_to_end(stage.key)
         return cast(T, kept[stage.key])
+
+    def numbers(self, what: str, stage: Stage) -> dict[Any, Any]:
+        """A place for numbers that were computed of ``stage`` and that other stages will ask for again."""
+        return self._once(what, stage, lambda folder: {}, REMEMBERED)
 
     def catalog(self, stage: Stage) -> Catalog:
         return self._once("catalog", stage, Catalog.load)
@@ -125,7 +130,8 @@ class Workspace:
         if guard is None:
             return Shop(view)
         how = stage.parts.get("guard", {})
-        return Shop(view, self.guard(guard), how.get("refuse", True), how.get("tries", 1))
+        scored = self.numbers("scored", guard)
+        return Shop(view, self.guard(guard), how.get("refuse", True), how.get("tries", 1), scored)
 
     def lpips(self, settings: LpipsSettings | None) -> torch.nn.Module | None:
         """The network of LPIPS, read once a run; None where it is not measured."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from elliot_advrec.progress import epoch_line
+
 
 @dataclass
 class Epoch:
@@ -24,6 +26,16 @@ class Epoch:
     """Category accuracy on the validation split."""
     seconds: float
     """Wall-clock time."""
+
+    def line(self, epochs: int) -> str:
+        """What is said of it, the last of so many."""
+        measured = {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "validation loss": self.validation_loss,
+            "validation accuracy": self.validation_accuracy,
+        }
+        return epoch_line(self.epoch, epochs, measured, self.seconds)
 
 
 @dataclass

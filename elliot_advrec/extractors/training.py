@@ -81,6 +81,7 @@ def train(
     view = FrozenExtractor(extractor, "bf16" if optimiser.in_bf16 else adversary, group=group).to(place)
     run = Epochs(extractor, catalog, pixels, config, defense, seed, place, optimiser, view)
     done = len(history.epochs)
+    _agree(group, done, folder)
     try:
         with (
             open_curves(config.tensorboard and group.first, folder, done) as curves,
@@ -88,10 +89,26 @@ def train(
         ):
             advance(len(rows) * done)
             for epoch in range(done, config.epochs):
-                group.take_over(extractor)  # also waits for the last to have read the state that is replaced
+                group.take_over(extractor)
                 history.epochs.append(run.epoch(epoch, rows, advance, curves))
+                progress.detail(history.epochs[-1].line(config.epochs))
                 if group.first:
                     state.keep(extractor, optimiser, history)
     finally:
         extractor.train(was_training)
     return history
+
+
+def _agree(group: Group, done: int, folder: Path) -> None:
+    """Wait until every process has read the state, which the first will replace or drop.
+
+    Raises:
+        UserError: they found different ones.
+    """
+    counts = group.gather(torch.tensor([done]), group.size).tolist()
+    if len(set(counts)) > 1:
+        raise UserError(
+            f"the processes found different states of this training: after {counts} epochs",
+            where=str(folder),
+            remedy="the store must be one folder that all processes share",
+        )

@@ -35,8 +35,7 @@ def adaptive(loss: EmbeddingLoss, filter: Filter | None, seeds: Sequence[int], d
     """
     if filter is None:
         return loss
-    view = AdaptiveView(lambda filtered, rows: loss.embed(filtered), filter, seeds, draws=draws)
-    return replace(loss, behind=view)
+    return replace(loss, behind=_Filtered(loss.embed, filter, seeds, draws))
 
 
 def evading(loss: EmbeddingLoss, detector: Detector, seeds: Sequence[int], weight: float) -> EmbeddingLoss:
@@ -54,11 +53,15 @@ def evading(loss: EmbeddingLoss, detector: Detector, seeds: Sequence[int], weigh
     """
     level = detector.threshold - MARGIN * abs(detector.threshold)
     scale = max(abs(detector.threshold), SMALLEST)
-    score = _score(detector, seeds)
+    score, through = _score(detector, seeds), loss.behind
 
     def behind(pixels: Tensor, rows: Tensor) -> Tensor:
-        embedding = loss.embedded(pixels, rows)
-        return torch.cat([embedding, score(pixels, rows)[:, None].to(embedding)], dim=1)
+        filtered = None
+        if isinstance(through, _Filtered) and "filter" in detector.needs:
+            embedding, filtered = through.look(pixels, rows)  # one pass, and one gradient, for both
+        else:
+            embedding = loss.embedded(pixels, rows)
+        return torch.cat([embedding, score(pixels, rows, filtered)[:, None].to(embedding)], dim=1)
 
     def joint(of: OfEmbedding) -> OfEmbedding:
         def value(found: Tensor, rows: Tensor) -> Tensor:
@@ -78,17 +81,45 @@ def evading(loss: EmbeddingLoss, detector: Detector, seeds: Sequence[int], weigh
     )
 
 
-def _score(detector: Detector, seeds: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
-    """(b,) differentiable scores of pictures at ``rows``; one that draws does so anew for each question."""
+class _Filtered:
+    """The embedding behind a filter, and what the part of the filter that does not draw made on the way."""
+
+    def __init__(
+        self, embed: Callable[[Tensor], Tensor], filter: Filter, seeds: Sequence[int], draws: int
+    ) -> None:
+        first, last = filter.divided() or (filter, None)
+        steady = not first.random
+        self.steady = first if steady else None
+        drawing = last if steady else filter
+        self.rest: Callable[[Tensor, Tensor], Tensor] = lambda filtered, rows: embed(filtered)
+        if drawing is not None:
+            self.rest = AdaptiveView(self.rest, drawing, seeds, draws=draws)
+
+    def look(self, pixels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(b, D) embeddings; and (b, 3, H, W) pictures, None where all of the filter draws."""
+        if self.steady is None:
+            return self.rest(pixels, rows), None
+        filtered = self.steady.adaptive(pixels)
+        return self.rest(filtered, rows), filtered
+
+    def __call__(self, pixels: Tensor, rows: Tensor) -> Tensor:
+        return self.look(pixels, rows)[0]
+
+
+def _score(detector: Detector, seeds: Sequence[int]) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """(b,) differentiable scores of pictures at ``rows``; one that draws does so anew for each question.
+
+    The third argument is what the steady filter made of them, where that is known.
+    """
     if not detector.random:
-        return lambda pixels, rows: detector.adaptive(pixels)
+        return lambda pixels, rows, filtered: detector.adaptive(pixels, filtered=filtered)
     asked = [0] * len(seeds)
 
-    def score(pixels: Tensor, rows: Tensor) -> Tensor:
+    def score(pixels: Tensor, rows: Tensor, filtered: Tensor | None) -> Tensor:
         drawn = []
         for row in rows.tolist():
             drawn.append(stream_seed(seeds[row], "score", asked[row]))
             asked[row] += 1
-        return detector.adaptive(pixels, Streams(drawn))
+        return detector.adaptive(pixels, Streams(drawn), filtered=filtered)
 
     return score

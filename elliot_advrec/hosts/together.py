@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from elliot_advrec.errors import UserError
+from elliot_advrec.errors import AloneError, UserError
 from elliot_advrec.experiment import Finished, Plan, Stage, Workspace, resolve_device, run_plan
 from elliot_advrec.experiment.runner import WORK
 from elliot_advrec.processes import ALONE, Group
@@ -75,7 +75,7 @@ class Together:
         workspace.group = self.group
         while (key := self.group.hear()) != END:
             if key not in stages:
-                raise UserError(
+                raise AloneError(
                     f"process {self.group.rank} has another plan",
                     remedy="recipe, data and this package must be the same for all processes",
                 )

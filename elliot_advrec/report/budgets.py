@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from elliot_advrec.report.pooling import Pool
-from elliot_advrec.report.success_rules import RATE
+from elliot_advrec.report.success_rules import RATE, ROUNDED
 
 
 def strongest_common(
@@ -30,7 +30,7 @@ def strongest_common(
     bounded = {size for size in common if (size[1] or 0) < 1} or common
     linf = {size for size in bounded if size[0] != "l2"} or bounded
 
-    if where.get("metric") == RATE:
+    if where.get("metric") in (RATE, ROUNDED):
         linf = _not_clearly_weaker(pool, linf, where) or linf
     best = max(linf, key=lambda size: size[1] or 0, default=None)
     return (None, None) if best is None else (best[1], best[0] or None)

@@ -8,7 +8,7 @@ from elliot_advrec.report.document import Document
 from elliot_advrec.report.guarded import KNOWLEDGE, OBLIVIOUS
 from elliot_advrec.report.labels import EPS, attack_name, bare, budget, listed, name_of
 from elliot_advrec.report.pooling import Pool
-from elliot_advrec.report.success_rules import RATE, headline_rank
+from elliot_advrec.report.success_rules import RATE, headline_rules
 
 
 def caveats(document: Document, pool: Pool) -> list[str]:
@@ -55,17 +55,16 @@ def _guarded(pool: Pool) -> list[str]:
 def _masking(pool: Pool) -> list[str]:
     """A single step that clearly beats many steps within one budget is a sign of masked gradients."""
     found = []
-    detected = pool.distinct("defense", metric=FLAGGED)
-    for single in pool.select(metric=RATE, rank_min=headline_rank(pool)):
+    detected, rules = pool.distinct("defense", metric=FLAGGED), headline_rules(pool)
+    for single in pool.select(metric=RATE):
         key = single.key
+        if (key.rank_min, key.k) != rules[key.threat]:
+            continue
         # Whoever does not know of a defense had other gradients; a detector may refuse the stronger attack.
         fair = key.knowledge is None or (key.knowledge != OBLIVIOUS and key.defense not in detected)
         if bare(key.attack or "") != "fgsm" or not fair:
             continue
-        same = {
-            f: getattr(key, f)
-            for f in ("recommender", "defense", "threat", "knowledge", "norm", "eps", "rank_min", "metric")
-        }
+        same = {f: getattr(key, f) for f in key._fields if f not in ("attack", "steps")}
         for many in pool.select(**same):
             if many.key.attack == key.attack or (many.key.steps or 0) < 2 or None in (many.high, single.low):
                 continue

@@ -11,11 +11,11 @@ from elliot_advrec.report.entries import EMPTY, mean
 from elliot_advrec.report.labels import (
     EPS,
     attack_name,
-    budget,
     count,
     duration,
     name_of,
     number,
+    sized,
     undefended_first,
 )
 from elliot_advrec.report.pooling import Pool
@@ -96,8 +96,7 @@ def _by_attack(
                 key = {"attack": attack, "steps": steps, "eps": eps, "norm": norm, **scope}
                 cells_here = ((pool.one(metric=metric, **key), places) for metric, places in digits.items())
                 numbers = [mean(cell, places, interval=False) for cell, places in cells_here]
-                size = budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
-                rows.append((Entry(attack_name(attack, steps)), Entry(size), *numbers))
+                rows.append((Entry(attack_name(attack, steps)), Entry(sized(eps, norm)), *numbers))
             named = zip((recommender, threat), several, strict=True)
             label = " · ".join([name_of(defense), *(name_of(name) for name, many in named if many)])
             blocks.append(Block(label, tuple(rows)))

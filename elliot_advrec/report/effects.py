@@ -6,7 +6,7 @@ from elliot_advrec.report.cost import MEASURED_ELSEWHERE
 from elliot_advrec.report.detection import METRICS as DETECTION
 from elliot_advrec.report.entries import mean
 from elliot_advrec.report.guarded import SUCCESS
-from elliot_advrec.report.labels import EPS, attack_name, budget, name_of, undefended_first
+from elliot_advrec.report.labels import EPS, attack_name, name_of, sized, undefended_first
 from elliot_advrec.report.pooling import P_VALUE, Pool
 from elliot_advrec.report.ranking import list_metrics
 from elliot_advrec.report.success_rules import CLEAN, RATE
@@ -34,7 +34,6 @@ def effect_tables(pool: Pool) -> list[Table]:
             rows = []
             for condition in dict.fromkeys((c.key.attack, c.key.steps, c.key.eps, c.key.norm) for c in of):
                 attack, steps, eps, norm = condition
-                size = budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
                 found = {
                     (c.key.metric, c.key.k): c
                     for c in of
@@ -43,7 +42,7 @@ def effect_tables(pool: Pool) -> list[Table]:
                 rows.append(
                     (
                         Entry(attack_name(attack, steps)),
-                        Entry(size),
+                        Entry(sized(eps, norm)),
                         *(mean(found.get(measure)) for measure in measures),
                     )
                 )

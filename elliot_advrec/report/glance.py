@@ -22,6 +22,8 @@ def glance_table(pool: Pool) -> Table | None:
     Where there are several threats each has its rows, and the last three are said with the first.
     """
     rules = headline_rules(pool)
+    # Beside filters and detectors everything is of pictures in 8 bits, as in their own section.
+    metrics = SUCCESS.all if pool.select(knowledge=KNOWLEDGE) else [RATE]
     defenses = undefended_first(
         d for d in pool.distinct("defense", metric=[RATE, "accuracy"]) if d is not None
     )
@@ -40,7 +42,7 @@ def glance_table(pool: Pool) -> Table | None:
         if threat in rules:
             rank_min, length = rules[threat]
             where = {"threat": threat, "rank_min": rank_min, "k": length}
-        eps, norm = strongest_common(pool, defenses, {**where, "metric": RATE})
+        eps, norm = strongest_common(pool, defenses, {**where, "metric": metrics[0]})
         sizes.append(eps)
         rows = []
         for defense in defenses:
@@ -53,7 +55,7 @@ def glance_table(pool: Pool) -> Table | None:
                 for m in MAIN
             ]
             once = [percent(clean), percent(robust), *lists] if not number else [EMPTY] * 4
-            worst = _worst(pool, defense, {**where, "eps": eps, "norm": norm})
+            worst = _worst(pool, defense, metrics, {**where, "eps": eps, "norm": norm})
             rows.append((Entry(name_of(defense)), *worst, *once))
         said = [name_of(threat), rule_name(rules.get(threat, (None, None)))]
         said += [] if eps is None else [f"{EPS} {budget(eps)}"]
@@ -77,14 +79,14 @@ def _note(rules: Mapping[str | None, Rule]) -> str:
     return f"Success: the attacked item reaches rank {ranks.pop()} or better in its target's list."
 
 
-def _worst(pool: Pool, defense: str | None, where: Mapping[str, object]) -> tuple[Entry, Entry]:
+def _worst(
+    pool: Pool, defense: str | None, metrics: list[str], where: Mapping[str, object]
+) -> tuple[Entry, Entry]:
     """Rate and name of the strongest attack.
 
     Of a filter or a detector it is the strongest by anyone, with as many tries as there are; those alone who
     do not know of it say nothing of its worst case.
     """
-    # Beside filters and detectors everything is of pictures in 8 bits, as in their own section.
-    metrics = SUCCESS.all if pool.select(knowledge=KNOWLEDGE) else [RATE]
     found = pool.select(metric=metrics, defense=defense, **where) if where["eps"] is not None else []
     worst = SUCCESS.worst(found)
     if worst is None:

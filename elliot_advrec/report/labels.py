@@ -9,11 +9,14 @@ from elliot_advrec.errors import plain
 
 _KNOWN = {
     "none": "Undefended", "at": "AT", "cat": "CAT", "fat": "Free AT",
-    "fgsm": "FGSM", "pgd": "PGD", "pgd_cosine": "PGD-cosine", "cw": "CW", "cw_l2": "CW-L2",
+    "fgsm": "FGSM", "bim": "BIM", "mi_fgsm": "MI-FGSM", "pgd": "PGD", "pgd_cosine": "PGD-cosine",
+    "apgd": "APGD", "cw": "CW", "cw_l2": "CW-L2", "rank_auto": "RankAuto",
+    "bb": "BB", "nes": "NES", "square": "Square",
+    "replace": "Replace", "blend": "Blend", "paste": "Paste",
     "linf": "L∞", "l2": "L2",
     "item_to_item": "item to item",
 }  # fmt: skip
-_SINGLE_STEP = {"fgsm"}
+_WITHOUT_STEPS = {"fgsm", "rank_auto", "nes", "square", "replace", "blend", "paste"}
 _KNOWLEDGE = re.compile(r" \((oblivious|adaptive|evading)\)$")
 MINUS, DASH, TIMES, EPS, ARROW, PLUS_MINUS = "−", "–", "×", "ε", "→", "±"
 
@@ -29,12 +32,12 @@ def bare(attack: str) -> str:
 
 
 def attack_name(attack: str | None, steps: int | None) -> str:
-    """``PGD-64``, ``PGD-64 (adaptive)``; a single-step attack and untouched images carry no number."""
+    """``PGD-64``, ``PGD-64 (adaptive)``; an attack that is not told its steps carries no number."""
     if attack is None:
         return "untouched"
     name = bare(attack)
     known = attack.removeprefix(name)
-    return (name_of(name) if steps is None or name in _SINGLE_STEP else f"{name_of(name)}-{steps}") + known
+    return (name_of(name) if steps is None or name in _WITHOUT_STEPS else f"{name_of(name)}-{steps}") + known
 
 
 def budget(eps: float | None) -> str:
@@ -48,10 +51,15 @@ def budget(eps: float | None) -> str:
     return f"{eps:.3g}"
 
 
+def sized(eps: float | None, norm: str | None) -> str:
+    """``0.05``, ``1 L2``; the norm is named where it is not L-infinity."""
+    return budget(eps) + ("" if norm in (None, "linf") else f" {name_of(norm)}")
+
+
 def attack_at(attack: str | None, steps: int | None, eps: float | None, norm: str | None = None) -> str:
     """``PGD-64, ε 0.05``; the norm is named where it is not L-infinity."""
-    size = f", {EPS} {budget(eps)}" if eps is not None else ""
-    return attack_name(attack, steps) + size + (f" {name_of(norm)}" if norm not in (None, "linf") else "")
+    name = attack_name(attack, steps)
+    return name if eps is None else f"{name}, {EPS} {sized(eps, norm)}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -21,6 +21,7 @@ RATES = frozenset(
         "detection_tpr_at_1_fpr",
         "flagged",
         "flagged_clean",
+        "detected_accounts",
         "accuracy",
         "top5_accuracy",
         "adversarial_accuracy",

@@ -31,7 +31,6 @@ from elliot_advrec.report.table import Table
 
 T = TypeVar("T")
 _PICKED = "Picked to show what an attack can do; how often it does is the success rate above."
-NO_EXHIBITS = "This run saved no {what}."
 _OF_ATTACKS = {"success", "visibility", "rounding"}
 """Sections that a recipe without attacks does not have."""
 _OF_PICTURES = {"glance", "accuracy"}
@@ -144,9 +143,8 @@ def all_sections(document: Document, pool: Pool, arrays: Mapping[str, np.ndarray
         Section("distances", "Distance to the target", plots=_some(distance), missing=lost_distance),
         Section("embeddings", "Embeddings", plots=_some(tsne, shift), missing=lost_tsne + lost_shift),
     ]
-    for section, what in zip(pictures, ("example pairs", "distances", "embeddings"), strict=True):
-        if not section.cards and not section.plots and not section.missing:
-            section.missing.append(NO_EXHIBITS.format(what=what))
+    # Only some threats have a target, and so lists of neighbours and distances.
+    pictures = [section for section in pictures if section.cards or section.plots or section.missing]
     place = next((i for i, section in enumerate(found) if section.anchor == "cost"), len(found))
     return found[:place] + pictures + found[place:]
 

@@ -13,12 +13,6 @@ Rule = tuple[int | None, int | None]
 RATE, ROUNDED, CLEAN = "success_rate", "success_rate_8bit", "success_rate_clean"
 
 
-def headline_rank(pool: Pool) -> int | None:
-    """The rank shown first: 3, as in the literature, else the smallest one measured."""
-    ranks = sorted(rank for rank in pool.distinct("rank_min", metric=RATE) if rank is not None)
-    return None if not ranks else 3 if 3 in ranks else ranks[0]
-
-
 def scopes(pool: Pool) -> list[Scope]:
     """The (recommender, threat, norm) of every separate success table."""
     return list(
@@ -27,7 +21,8 @@ def scopes(pool: Pool) -> list[Scope]:
 
 
 def headline_rules(pool: Pool) -> dict[str | None, Rule]:
-    """The rule of each threat that is shown first: rank 3, or the longest list."""
+    """The rule of each threat that is shown first: rank 3, as in the literature, else the smallest rank
+    measured, or the longest list."""
     found: dict[str | None, Rule] = {}
     for threat in pool.distinct("threat", metric=RATE):
         cells = pool.select(metric=RATE, threat=threat)

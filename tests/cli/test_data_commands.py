@@ -86,7 +86,7 @@ def test_extract_refuses_what_it_cannot_do(refused: Refused, tmp_path: Path, ama
     assert said == "error: unknown format 'npz'; did you mean 'npy'? known: elliot, npy"
     assert not out.exists()
     said = refused("data", "extract", given, "-o", out, "--defense", "cat")
-    assert "the recipe has no defense 'cat'; known: none" in said
+    assert "the recipe has no training defense 'cat'; known: none" in said
     (tmp_path / "file").write_text("")
     assert "is a file, not a folder" in refused("data", "extract", given, "-o", tmp_path / "file")
 

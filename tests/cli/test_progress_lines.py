@@ -7,14 +7,14 @@ import io
 import pytest
 from rich.console import Console
 
-from elliot_advrec import console
+from elliot_advrec import paced
 from elliot_advrec.console import ConsoleProgress
 
 
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(console.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(paced.time, "monotonic", lambda: self.now)
 
 
 def lines(steps: list[tuple[float, int]], total: int, clock: Clock) -> list[str]:

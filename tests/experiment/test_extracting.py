@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from commands import Advance
 from scipy.sparse import csr_matrix
 from tiny_recipes import save, small
@@ -28,6 +29,7 @@ from elliot_advrec.experiment import Plan, Store, Workspace, make_plan, run_plan
 from elliot_advrec.experiment.elliot_tables import numbers, write_tables
 from elliot_advrec.experiment.extracting import extract
 from elliot_advrec.experiment.feature_files import FolderTarget
+from elliot_advrec.experiment.plan import ancestors
 from elliot_advrec.progress import SILENT
 from elliot_advrec.recipe import Recipe, load
 
@@ -43,6 +45,9 @@ class Told:
 
     def say(self, message: str) -> None:
         self.said.append(message)
+
+    def detail(self, message: str) -> None:
+        return None
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
@@ -131,6 +136,37 @@ def test_stored_embeddings_are_copied_to_the_same_bytes(whole: Path, recipe: Rec
     run_plan(Plan((embeddings,), 0), space, SILENT)
     extract(recipe, space, tmp_path / "copy")
     assert listing(tmp_path / "copy") == listing(whole / "npy")
+
+
+def guarded(place: Path, to: Path, *defenses: Any) -> Recipe:
+    """The same recipe with other defenses: what the store holds of the extractor serves it too."""
+    tree = yaml.safe_load((place / "recipe.yml").read_text("utf-8"))
+    tree["experiment"]["adversarial"]["defenses"] = list(defenses)
+    save(tree, to)
+    return load(to)
+
+
+JPEG = {"name": "shrunk", "filter": {"type": "jpeg", "quality": 10}}
+
+
+def test_features_are_never_those_of_filtered_pictures(whole: Path, tmp_path: Path) -> None:
+    recipe, space = guarded(whole, tmp_path / "r.yml", JPEG, "none"), workspace(whole / "store")
+    stages = make_plan(recipe, "cpu").stages
+    filtered = next(s for s in stages if s.kind == "embeddings" and "guard" in s.needs)
+    run_plan(Plan((*ancestors(filtered), filtered), 0), space, SILENT)
+    extract(recipe, space, tmp_path / "out")
+    expected = np.load(whole / "npy" / "features.npy")
+    assert (np.load(tmp_path / "out" / "features.npy") == expected).all()
+    assert not (space.embeddings(filtered) == expected).all()
+
+
+def test_a_filter_has_no_features_of_its_own(whole: Path, tmp_path: Path) -> None:
+    space = workspace(whole / "store")
+    with pytest.raises(UserError, match="no training defense 'shrunk'; known: none"):
+        extract(guarded(whole, tmp_path / "r.yml", JPEG, "none"), space, tmp_path / "out", defense="shrunk")
+    with pytest.raises(UserError, match=r"a filter or a detector, .*; add none to its defenses"):
+        extract(guarded(whole, tmp_path / "r.yml", JPEG), space, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_elliot_finds_the_features_of_its_own_items(whole: Path, recipe: Recipe) -> None:
@@ -260,7 +296,7 @@ def test_a_defense_has_features_of_its_own(whole: Path, recipe: Recipe, tmp_path
     assert ours.extractor != theirs.extractor
     assert (ours.source["defense"], theirs.source["defense"]) == ("at", "none")
     assert not np.allclose(np.load(tmp_path / "features.npy"), np.load(whole / "npy" / "features.npy"))
-    with pytest.raises(UserError, match=r"the recipe has no defense 'att'; did you mean 'at'\?"):
+    with pytest.raises(UserError, match=r"the recipe has no training defense 'att'; did you mean 'at'\?"):
         extract(recipe, workspace(whole / "store"), tmp_path, defense="att")
 
 

@@ -19,6 +19,7 @@ from elliot_advrec.experiment import checking_guards
 from elliot_advrec.experiment.noticing import about_threshold
 from elliot_advrec.experiment.plan import Plan, make_plan
 from elliot_advrec.experiment.stages import Stage
+from elliot_advrec.experiment.store import Store
 from elliot_advrec.filters import FILTERS
 from elliot_advrec.filters.learned import LearnedFilter
 from elliot_advrec.recipe import load
@@ -223,3 +224,14 @@ def test_through_draws_those_who_know_keep_the_last_picture(
         expected = kept if stage.tags.get("knowledge") == "adaptive" else "best"
         if "attack" not in stage.needs:  # pictures that are taken over were attacked elsewhere
             assert stage.parts["attack"].config.keep == stage.settings["config"]["keep"] == expected
+
+
+def test_pictures_that_the_store_will_keep_are_added_up_in_advance(tmp_path: Path) -> None:
+    store, filtered = Store(tmp_path / "store"), {"name": "a", "filter": "jpeg"}
+    faced = plan(tmp_path / "a", "none", filtered)
+    pairs = one(faced, "attack", eps=0.05, defense="none").parts["pairs"]
+    side = one(faced, "catalog").parts["size"]
+    assert faced.pictures_missing(store) == 2 * pairs * 3 * side * side > 0
+    aware = plan(tmp_path / "b", "none", {**filtered, "knowledge": ["adaptive"]})
+    assert aware.pictures_missing(store) == 0  # nothing is handed on
+    assert plan(tmp_path / "c", "none").pictures_missing(store) == 0

@@ -14,6 +14,7 @@ from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.filters import FILTERS, Filter
 from elliot_advrec.guards import Guard
+from elliot_advrec.metrics.perceptual import round_to_8_bits
 
 SIDE, COUNT = 32, 5
 NAMES = [f"item {number}" for number in range(COUNT)]
@@ -123,6 +124,10 @@ def value(embedding: Tensor, rows: Tensor) -> Tensor:
 ROWS = torch.arange(COUNT)
 
 
+def again(seller: Shop, attacked: Tensor, old: Tensor) -> Received:
+    return seller.resubmit(CLEAN, attacked, NAMES, old, value, seller.receive(attacked, NAMES, old))
+
+
 @pytest.mark.parametrize("filter", ["gaussian", "median"])
 @pytest.mark.parametrize("refuse", [True, False])
 def test_the_best_of_several_tries_is_the_best_that_passes(
@@ -133,7 +138,7 @@ def test_the_best_of_several_tries_is_the_best_that_passes(
     guard = Guard(made(filter), squeezing(threshold), SIDE, extractor=extractor, seed=3)
     seller, old = shop(view, guard, refuse=refuse, tries=4), kept(view)
     rounded = (ATTACKED * 255).round() / 255
-    found = seller.resubmit(CLEAN, rounded, NAMES, old, value)
+    found = again(seller, rounded, old)
     every = tries_of(seller, old)
     assert found.flagged is not None
     for row in range(COUNT):
@@ -157,7 +162,7 @@ def test_several_tries_are_never_worse_than_one(view: FrozenExtractor, extractor
     once = value(shop(view, guard).receive(rounded, NAMES, kept(view)).embedding, ROWS)
     before = once
     for tries in (1, 2, 5):
-        found = shop(view, guard, tries=tries).resubmit(CLEAN, rounded, NAMES, kept(view), value)
+        found = again(shop(view, guard, tries=tries), rounded, kept(view))
         now = value(found.embedding, ROWS)
         assert (now <= once + 1e-5).all()
         if tries == 1:
@@ -170,7 +175,43 @@ def test_where_every_try_is_flagged_the_item_keeps_its_picture(
     view: FrozenExtractor, extractor: Extractor
 ) -> None:
     guard = Guard(None, squeezing(-1.0), SIDE, extractor=extractor)
-    found = shop(view, guard, tries=3).resubmit(CLEAN, ATTACKED, NAMES, kept(view), value)
+    found = again(shop(view, guard, tries=3), ATTACKED, kept(view))
     assert found.flagged is not None
     assert found.flagged.all()
     assert torch.equal(found.embedding, kept(view))
+
+
+def test_the_full_change_is_the_attacked_picture_to_the_last_bit() -> None:
+    """So the first of several tries is what was handed in already, and need not be looked at again."""
+    rounded = (ATTACKED * 255).round() / 255
+    shown = (CLEAN + (rounded - CLEAN) * 1.0).clamp(0, 1)
+    assert torch.equal(round_to_8_bits(shown, CLEAN, None), rounded)
+
+
+def test_an_item_is_scored_once_for_all_attacks_in_the_same_batches(
+    view: FrozenExtractor, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(made("gaussian", sigma=0.2), squeezing(0.1), SIDE, extractor=extractor, seed=3)
+    asked: list[list[str]] = []
+    score = guard.score
+
+    def counted(pixels: Tensor, names: list[str]) -> Tensor:
+        asked.append(list(names))
+        return score(pixels, names)
+
+    monkeypatch.setattr(guard, "score", counted)
+    first = shop(view, guard)
+    other = shop(view, guard, tries=3, scored=first.scored)
+    expected = score(CLEAN, NAMES)
+    for seller in (first, other, first):
+        found = seller.suspicion(CLEAN, NAMES)
+        assert found is not None
+        assert torch.equal(found, expected)
+    some = other.suspicion(CLEAN[:2], NAMES[:2])
+    assert some is not None
+    assert torch.allclose(some, expected[:2], atol=1e-5)
+    assert asked == [NAMES, NAMES[:2]]
+    # Pictures that are handed in are others.
+    received = first.receive(ATTACKED, NAMES, kept(view))
+    assert received.suspicion is not None
+    assert torch.equal(received.suspicion, score(ATTACKED, NAMES))

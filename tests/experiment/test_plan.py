@@ -13,7 +13,8 @@ import pytest
 from tiny_recipes import matrix, save, small
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment import Plan, Store, make_plan
+from elliot_advrec.experiment import Plan, Store, make_plan, sums
+from elliot_advrec.files import sha256
 from elliot_advrec.recipe import load
 
 ALL = {
@@ -156,6 +157,22 @@ def test_weights_count_by_their_content(tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(b"two")
     after = keys(planned(recipe, tmp_path))
     assert {kind for kind in before if before[kind] != after[kind]} == OF_EXTRACTOR
+
+
+def test_weights_are_read_once_for_all_seeds_and_defenses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(sums, "sha256", counted)
+    weights = {"backbone": "test_efficientnet", "weights": "w.pth"}
+    (tmp_path / "w.pth").write_bytes(b"once")
+    planned(small(extractor=weights, defenses=["none", "at"], seeds=[1, 2]), tmp_path)
+    assert [path.name for path in read] == ["w.pth"]
 
 
 def test_gradient_evaluations_are_added_up_in_advance(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ class Fuse(Progress):
     def say(self, message: str) -> None:
         pass
 
+    detail = say
+
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
         def advance(units: int) -> None:

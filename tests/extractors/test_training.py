@@ -21,6 +21,7 @@ from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.optimiser import Optimiser
 from elliot_advrec.extractors.training import train
+from elliot_advrec.processes import Group
 from elliot_advrec.progress import Advance
 
 
@@ -47,6 +48,9 @@ class KillAfter:
 
     def say(self, message: str) -> None:
         raise AssertionError("training has nothing to say")
+
+    def detail(self, message: str) -> None:
+        return None
 
 
 def weights_equal(one: Extractor, other: Extractor) -> bool:
@@ -241,3 +245,21 @@ def test_gradient_clip_bounds_the_step() -> None:
         Optimiser(layer, config, 2, torch.device("cpu")).step(layer(torch.full((1, 4), 3.0)).sum())
         moved[clip] = float((layer.weight.detach() - before).norm())
     assert moved[0.5] < 1.0 < moved[None]  # Nesterov multiplies the clipped 0.5 by 1.9
+
+
+class Pair(Group):
+    """The first of two processes, as the exchange with a second one looks to it."""
+
+    def __init__(self, other: int) -> None:
+        super().__init__(0, 2)
+        self.other = other
+
+    def gather(self, part: torch.Tensor, count: int) -> torch.Tensor:
+        return torch.cat([part, torch.tensor([self.other])])
+
+
+def test_processes_that_see_different_states_of_a_training_do_not_begin(tmp_path: Path) -> None:
+    catalog, pixels = draw(tmp_path, items=32)
+    with pytest.raises(UserError, match=r"different states of this training: after \[0, 3\] epochs.*share"):
+        train(build(catalog), catalog, pixels, TrainingConfig(epochs=1), folder=tmp_path / "t", group=Pair(3))
+    assert not (tmp_path / "t").exists()

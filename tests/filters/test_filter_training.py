@@ -51,6 +51,9 @@ class KillAfter:
     def say(self, message: str) -> None:
         raise AssertionError("training has nothing to say")
 
+    def detail(self, message: str) -> None:
+        return None
+
 
 class Plain:
     """A detector that learns, as small as can be."""
@@ -199,6 +202,20 @@ def test_the_stages_learn_what_they_say_and_leave_the_rest_alone(tmp_path: Path)
     for network in (filter.network, detector.network):
         assert not network.training
         assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_stages_own_weight_of_the_bpr_loss_goes_before_the_trainings(tmp_path: Path) -> None:
+    catalog, pixels = draw(tmp_path)
+
+    def trained(name: str, everywhere: float, **here: float) -> nn.Module:
+        filter, config = UNet(TINY), stages({"lr": 1e-2, **here}, bpr_weight=everywhere, perceptual_stages=[])
+        train(filter, build(catalog), catalog, pixels, config, ranking=ranking(), folder=tmp_path / name)
+        return filter.network
+
+    heavy = trained("heavy", 50.0)
+    assert equal(trained("here", 0.1, bpr_weight=50.0), heavy)
+    assert not equal(trained("nowhere", 0.1), heavy)
+    assert equal(trained("off", 50.0, bpr_weight=0.0), trained("none", 0.0))
 
 
 @pytest.mark.parametrize("name", ["pixel", "perceptual", "bpr"])

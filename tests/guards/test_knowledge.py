@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from filter_contract import make, pictures
@@ -14,6 +16,7 @@ from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.detectors import Detector, Parts
 from elliot_advrec.detectors.contrastive import Contrastive, ContrastiveConfig
 from elliot_advrec.detectors.squeezing import Squeezing, SqueezingConfig
+from elliot_advrec.filters.reconstruction import Reconstruction, ReconstructionConfig
 from elliot_advrec.guards.knowledge import adaptive, evading
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
@@ -210,3 +213,34 @@ def test_a_detector_behind_a_random_filter_is_asked_with_new_draws() -> None:
 
 def test_a_closed_recommender_stays_closed_behind_a_filter() -> None:
     assert not adaptive(goal(white_box=False), make("jpeg"), SEEDS, 1).white_box
+
+
+@pytest.mark.parametrize("drawing", [False, True])
+def test_embedding_and_score_share_one_pass_through_the_filter(
+    drawing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filter = Reconstruction(
+        ReconstructionConfig(width=4, blocks=1, heads=1, skip=True, resize_pad=drawing, smallest=0.8)
+    )
+    detector = Contrastive(ContrastiveConfig(encoder="test_efficientnet", projection=8))
+    detector.bind(Parts(filter=filter))
+    detector.threshold = 1e-3
+    passes: list[int] = []
+    network = filter.network.forward
+    monkeypatch.setattr(filter.network, "forward", lambda given: passes.append(1) or network(given))
+
+    def gradient(joint: EmbeddingLoss) -> tuple[Tensor, Tensor]:
+        points = middle().requires_grad_(True)
+        found = joint(points, ROWS)
+        return found.detach(), torch.autograd.grad(found.sum(), points)[0]
+
+    shared = gradient(evading(adaptive(goal(), filter, SEEDS, 3), detector, SEEDS, 2.0))
+    assert len(passes) == 1
+    plain = adaptive(goal(), filter, SEEDS, 3)
+    twice = gradient(
+        evading(replace(plain, behind=lambda *given: plain.embedded(*given)), detector, SEEDS, 2.0)
+    )
+    assert len(passes) == 3
+    assert torch.equal(shared[0], twice[0])
+    assert torch.allclose(shared[1], twice[1], rtol=1e-4, atol=1e-6 * float(twice[1].abs().max()))
+    assert float(shared[1].abs().max()) > 0

@@ -15,3 +15,4 @@ class Said:
         self.lines.append(message)
 
     track = SILENT.track
+    detail = SILENT.detail

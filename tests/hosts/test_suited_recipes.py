@@ -94,6 +94,9 @@ class Said:
     def say(self, message: str) -> None:
         self.lines.append(message)
 
+    def detail(self, message: str) -> None:
+        return None
+
 
 def test_a_run_says_which_host_it_is_and_the_numbers_are_the_same(home: Any, tmp_path: Path) -> None:
     recipe, said = plain(tmp_path, models={"external.MostPop": {}}), Said()

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import torch
+import typer
 from commands import Called
 from tiny_recipes import save, small
 
+from elliot_advrec.cli.ending import end
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import dispatch
 from elliot_advrec.hosts.together import Together
@@ -98,6 +100,26 @@ def test_one_process_exchanges_nothing() -> None:
     assert mine.value.__cause__ is None
     with pytest.raises(ZeroDivisionError), ALONE.apart():
         _ = 1 / 0
+
+
+def test_a_follower_with_another_plan_speaks_though_the_first_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = Group(1, 2)
+    monkeypatch.setattr(group, "hear", lambda text="": "0" * 32)
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "x", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    loaded = load(recipe(tmp_path, defenses=["none"]))
+    app = typer.Typer()
+    app.command()(
+        lambda: dispatch.run(loaded, tmp_path / "out", host="embedded", engine=Together(group)) and None
+    )
+    monkeypatch.setattr(sys, "argv", ["elliot"])
+    with pytest.raises(SystemExit) as left:
+        end(app)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("error: process 1 has another plan; ")
 
 
 def test_who_was_launched_and_who_speaks(

@@ -52,6 +52,9 @@ class Heard(Silent):
     def say(self, message: str) -> None:
         self.said.append(message)
 
+    def detail(self, message: str) -> None:
+        return None
+
 
 @pytest.fixture
 def held_out(random_data: Data) -> Data:

@@ -110,7 +110,6 @@ def test_the_page_shows_numbers_pictures_and_reasons(written):
         assert text in html
     assert html.count('class="plot"') == 3 + 3 + 3 + 3  # eps, steps, t-SNE, distances: one a defense
     assert html.count('class="attacked"') == 2
-    assert "This run saved no" not in html
 
 
 def test_pictures_in_the_page_are_the_arrays(written):
@@ -145,11 +144,15 @@ def test_differences_are_enlarged_until_they_just_fit():
     assert (same == 128).all()
 
 
-def test_a_run_without_exhibits_says_so(tmp_path):
-    results, _ = fakes.experiment()
-    html = report.write(tmp_path, {**results, "exhibits": {}}, {})[0].read_text("utf-8")
-    assert html.count("This run saved no") == 3
-    assert "<img" not in html
+def test_sections_of_exhibits_that_no_attack_makes_have_no_heading(tmp_path):
+    results, arrays = fakes.experiment()
+    titles = {"examples": "Neighbour lists before and after", "distances": "Distance to the target",
+              "tsne": "Embeddings"}  # fmt: skip
+    for kept in (None, *titles):
+        index = {} if kept is None else {kept: results["exhibits"][kept]}
+        html = report.write(tmp_path, {**results, "exhibits": index}, arrays)[0].read_text("utf-8")
+        assert [name for name, title in titles.items() if f"<h2>{title}</h2>" in html] == [kept][: bool(kept)]
+        assert ("<img" in html) == (kept == "examples")
 
 
 def test_exhibits_that_lost_their_arrays_are_named(tmp_path):

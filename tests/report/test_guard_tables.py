@@ -18,7 +18,7 @@ from elliot_advrec.report.effects import effect_tables
 from elliot_advrec.report.glance import glance_table
 from elliot_advrec.report.guard_tables import guard_tables
 from elliot_advrec.report.guarded import guards
-from elliot_advrec.report.labels import attack_at, attack_name, bare
+from elliot_advrec.report.labels import attack_at, attack_name, bare, budget
 from elliot_advrec.report.pooling import Pool
 from elliot_advrec.report.ranking import ranking_tables
 from elliot_advrec.report.sections import table_sections
@@ -144,8 +144,11 @@ def test_a_weak_attack_with_a_larger_budget_does_not_speak_for_all():
     both = ["squeeze", "reconstruct"]
     for value, shown in ((0.02, E16), (0.85, 32 / 255)):
         larger = [rate(value, "adaptive", "fgsm", steps=1, defense=d, eps=32 / 255) for d in both]
-        _, pool = of([*SMALL, *larger])
-        assert strongest_common(pool, both, {"metric": "success_rate"})[0] == shown
+        document, pool = of([*SMALL, *larger])
+        for metric in ("success_rate", "success_rate_8bit"):
+            assert strongest_common(pool, both, {"metric": metric})[0] == shown
+        [summary] = guard_tables(document, pool).summary
+        assert f"ε {budget(shown)}:" in summary.title
 
 
 def test_defenses_are_ordered_where_all_of_them_were_attacked():

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elliot_advrec import recipe
+from elliot_advrec.attacks import ATTACKS
 from elliot_advrec.experiment.results import FORMAT as WRITTEN
 from elliot_advrec.experiment.stages import COLUMNS
 from elliot_advrec.metrics.rates import wilson
@@ -25,11 +27,12 @@ def test_the_report_reads_what_the_experiment_writes():
     assert set(Row.model_fields) == set(COLUMNS)
 
 
-def test_rates_add_up_trials_of_unequal_seeds():
+@pytest.mark.parametrize("metric", ["success_rate", "flagged", "detected_accounts"])
+def test_rates_add_up_trials_of_unequal_seeds(metric):
     cell = pool(
-        fakes.row("success_rate", 0.5, n=10, seed=1, rank_min=3),
-        fakes.row("success_rate", 0.2, n=40, seed=2, rank_min=3),
-    ).one(metric="success_rate")
+        fakes.row(metric, 0.5, n=10, seed=1, rank_min=3),
+        fakes.row(metric, 0.2, n=40, seed=2, rank_min=3),
+    ).one(metric=metric)
     assert cell is not None
     assert (cell.value, cell.n, cell.seeds, cell.spread) == (pytest.approx(13 / 50), 50, 2, None)
     assert (cell.low, cell.high) == wilson(13, 50)
@@ -121,6 +124,31 @@ def test_caveats_say_what_the_rows_show():
     undefended = [row for row in fakes.rows_of(1) + fakes.rows_of(2) if row["defense"] in (None, "none")]
     assert "white-box" not in said(rows=undefended)
     assert "2 seeds" in said(rows=undefended)
+
+
+def test_lists_of_other_lengths_are_no_sign_of_masking():
+    cell = {"defense": "at", "threat": "promotion", "eps": 0.05, "n": 500, "seed": 1}
+    found = {("fgsm", 1): (0.1, 0.6), ("pgd", 64): (0.2, 0.8)}
+    rows = [
+        fakes.row("success_rate", value, attack=attack, steps=steps, k=k, **cell)
+        for (attack, steps), values in found.items()
+        for k, value in zip((10, 20), values, strict=True)
+    ]
+    assert "masked" not in said(rows=rows)
+    rows[-1]["value"] = 0.3
+    assert "FGSM beats PGD-64 on AT at ε 0.05" in said(rows=rows)
+    # Beside a threat that is judged by ranks each threat has its own rule.
+    ranked = {**cell, "threat": "item_to_item", "rank_min": 3, "attack": "pgd", "steps": 64}
+    assert "FGSM beats PGD-64" in said(rows=[*rows, fakes.row("success_rate", 0.5, **ranked)])
+
+
+def test_every_attack_is_written_as_the_literature_has_it():
+    presets = {name for name, _ in recipe.presets("attacks")}
+    assert not [name for name in {*presets, *ATTACKS.names()} if labels.name_of(name) == name]
+    stepless = {n for n in ATTACKS.names() if "steps" not in ATTACKS.get(n).config_class.model_fields}
+    assert stepless == {n for n in ATTACKS.names() if labels.attack_name(n, 1) == labels.name_of(n)}
+    assert labels.attack_name("bim", 10) == "BIM-10"
+    assert labels.attack_name("mi_fgsm (adaptive)", 10) == "MI-FGSM-10 (adaptive)"
 
 
 def test_one_step_beating_many_is_called_masking():

@@ -26,6 +26,9 @@ class StageConfig(Config):
     learns: tuple[Learner, ...] = Field(default=("filter",), min_length=1)
     """Which networks learn. Where the detector does, each picture is seen clean and attacked (1:1); else it
     is seen as one of the two, as drawn."""
+    bpr_weight: float | None = Field(default=None, ge=0)
+    """Of the BPR loss in this stage; the training's where absent. Lists ask for a heavy one, which ruins a
+    filter that cannot give pictures back yet."""
 
     @model_validator(mode="after")
     def _once(self) -> StageConfig:

@@ -101,6 +101,7 @@ def train(
                         optimiser.restore(slots, rest)
                     for epoch in range(before + done, before + stage.epochs):
                         history.epochs.append(steps.epoch(epoch, number, stage, optimiser, advance))
+                        progress.detail(history.epochs[-1].line(total))
                         state.keep(networks, optimiser, history)
                     learning.requires_grad_(False)
                 before += stage.epochs

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors import checkpoint
 from elliot_advrec.extractors.optimiser import Optimiser
+from elliot_advrec.progress import epoch_line
 
 STATE = "filter-training.safetensors"
 
@@ -31,6 +32,10 @@ class Epoch:
     """Learning rate after the last step."""
     seconds: float
     """Wall-clock time."""
+
+    def line(self, epochs: int) -> str:
+        """What is said of it, the last of so many."""
+        return epoch_line(self.epoch, epochs, self.losses, self.seconds)
 
 
 @dataclass

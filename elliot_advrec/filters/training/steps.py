@@ -100,7 +100,8 @@ class Steps:
         attacked = self.adversary.attack(pictures, kinds, self._targets(pictures.rows, epoch))
         with optimiser.autocast():
             losses = self._judge(pictures, attacked, triples, stage)
-            weighted = torch.stack([self._weight(name) * value for name, value in losses.items()]).sum()
+            weights = [self._weight(name, stage) for name in losses]
+            weighted = torch.stack([w * loss for w, loss in zip(weights, losses.values(), strict=True)]).sum()
         found = {name: float(value.detach()) for name, value in losses.items()}
         if not bool(weighted.isfinite()):
             raise UserError(
@@ -129,7 +130,7 @@ class Steps:
                 with torch.no_grad():
                     expected = [maps.repeat(1 + joint, 1, 1, 1) for maps in self.perceptual.features(clean)]
                 losses["perceptual"] = self.perceptual(shown, expected).mean()
-            if self.ranking is not None and self.config.bpr_weight and len(triples):
+            if self.ranking is not None and self._weight("bpr", stage) and len(triples):
                 losses["bpr"] = self._bpr(pictures, shown[-count:], triples)
         if joint:
             assert self.detector is not None
@@ -178,6 +179,8 @@ class Steps:
         embeddings: Tensor = self.view.embed(self.pixels.floats(others).to(self.device))
         return embeddings
 
-    def _weight(self, name: str) -> float:
-        weight: float = getattr(self.config, f"{name}_weight")
+    def _weight(self, name: str, stage: StageConfig) -> float:
+        """The stage's, where it has one, else the training's."""
+        own = stage.bpr_weight if name == "bpr" else None
+        weight: float = getattr(self.config, f"{name}_weight") if own is None else own
         return weight

@@ -117,6 +117,8 @@ class BoardProgress:
     def say(self, message: str) -> None:
         return None
 
+    detail = say
+
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
         done, last = 0, 0.0

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Plan, Stage, Workspace
 from elliot_advrec.experiment.plan import ancestors
+from elliot_advrec.experiment.runner import account
 from elliot_advrec.hosts.cluster.board import PATIENCE, Board, await_finished
 from elliot_advrec.progress import Progress
 
@@ -79,6 +80,7 @@ def spread(
                     display.begun(stage, str(answer.get("host", "")))
                     check(stage, answer, workspace)
                     answers[key] = answer
+                    display.ended(stage, workspace)
                     advance(1)
                     for needs in waiting.values():
                         needs.discard(key)
@@ -132,6 +134,13 @@ class _Display:
             self.said.add(stage.key)
             on = f" (on {host})" if host else ""
             self.progress.say(f"[{len(self.said)}/{self.ahead}] {stage.label}{on}")
+
+    def ended(self, stage: Stage, workspace: Workspace) -> None:
+        """Say what a stage took."""
+        entry = workspace.store.entry(stage.kind, stage.key)
+        record = entry.record()
+        if record is not None:
+            self.progress.detail(f"  {stage.label}:{account(record, entry.folder)}")
 
     def look(self, submitted: list[Stage]) -> None:
         """Read the notes about stages that are submitted and not finished."""

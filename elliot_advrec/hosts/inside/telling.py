@@ -17,3 +17,6 @@ class Telling:
 
     def say(self, message: str) -> None:
         print(f"elliot_advrec: {message}", flush=True)
+
+    def detail(self, message: str) -> None:
+        return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from elliot_advrec.progress import epoch_line
 from elliot_advrec.recommenders.context import Selection
 
 
@@ -26,6 +27,10 @@ class Epoch:
     seconds: float
     measured: Mapping[str, float] = field(default_factory=dict)
     validated: bool = True
+
+    def line(self, epochs: int) -> str:
+        """What is said of it, one of at most so many."""
+        return epoch_line(self.number, epochs, {"loss": self.loss, **self.measured}, self.seconds)
 
 
 @dataclass

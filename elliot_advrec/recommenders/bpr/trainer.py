@@ -111,6 +111,7 @@ class Trainer:
             advance(self.sampler.size * len(history.epochs))
             while len(history.epochs) < config.epochs and not self._stopped(history):
                 epoch = self._epoch(len(history.epochs), advance)
+                progress.detail(epoch.line(config.epochs))
                 if history.add(epoch, self.context.selection, held_out=self.measure is not None):
                     best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
                 if self.state is not None:
