@@ -73,10 +73,9 @@ def accelerate(
     rows: Tensor | None = None,
     *,
     first_step: float = FIRST_STEP,
-    by: str | None = None,
     stop: Stop | None = None,
 ) -> None:
-    """One run of APGD from given points; its own bests, which it restarts from, are by the loss it follows.
+    """One run of APGD from given points, by the loss that judges them.
 
     Args:
         problem: the batch under attack.
@@ -84,14 +83,13 @@ def accelerate(
         steps: gradients, at least 1.
         rows: (b,) places in the batch of ``points``; all of them if absent.
         first_step: length of the first step in multiples of eps.
-        by: the other loss to follow, by name.
         stop: asked after every gradient; who needs no more leaves the batch.
     """
     rows = problem.rows if rows is None else rows
     state = _State(points, first_step * problem.budget.eps)
     reconsider, window = checkpoints(steps), 0
     for step in range(steps):
-        loss, gradient = problem.gradient(state.points, rows, by=by)
+        loss, gradient = problem.gradient(state.points, rows)
         state.note(loss, gradient, step)
         if stop is not None:
             going = ~stop(rows)

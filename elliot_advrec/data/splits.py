@@ -43,10 +43,6 @@ class Split:
         assert kept["test"] is not None
         return Split(self.train, kept["validation"], kept["test"], notes)
 
-    def save(self, folder: Path) -> None:
-        """Write the split as Elliot's fold 0, see ``save_folds``."""
-        save_folds([[self]], folder)
-
 
 def split_folds(frame: pd.DataFrame, splitting: Splitting, *, seed: int = 42) -> list[list[Split]]:
     """Hold rows out in every fold; the rows, and their order, are Elliot's.
@@ -80,22 +76,6 @@ def split_folds(frame: pd.DataFrame, splitting: Splitting, *, seed: int = 42) ->
         _check(inner, [test] * len(inner), "test", where)
         folds.append([Split(rows, validation, test, said) for rows, validation in inner])
     return folds
-
-
-def split(frame: pd.DataFrame, splitting: Splitting, *, seed: int = 42) -> Split:
-    """The one split of a section without folds, less what cannot be evaluated; see ``split_folds``.
-
-    Raises:
-        UserError: as ``split_folds``, or there are several folds.
-    """
-    for part in (splitting.test_splitting, splitting.validation_splitting):
-        if part is not None and part.folds > 1:
-            raise UserError(
-                f"{part.folds} folds, and one split is wanted here",
-                where="splitting",
-                remedy="set folds: 1 with random_subsampling",
-            )
-    return split_folds(frame, splitting, seed=seed)[0][0].evaluable()
 
 
 def save_folds(folds: Sequence[Sequence[Split]], folder: Path) -> None:

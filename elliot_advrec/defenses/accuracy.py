@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +31,6 @@ def adversarial_accuracy(
     *,
     eps: float = 0.03,
     steps: int = 8,
-    step_rule: Literal["constant", "scaled"] = "scaled",
     seed: int = 0,
 ) -> dict[str, Any]:
     """``evaluate`` on pictures that PGD moved to raise the losses of both heads.
@@ -44,14 +43,13 @@ def adversarial_accuracy(
         batch_size: pictures at once; decides no number.
         device: where to compute.
         eps: L-infinity radius in pixels of [0, 1].
-        steps: of PGD, with a random start.
-        step_rule: length of a step, as ``PGDConfig`` has it.
+        steps: of PGD, with a random start and the step rule ``scaled``.
         seed: of the random starts, one stream an item.
 
     Returns:
         The numbers of ``evaluate``.
     """
-    attack = PGD(pgd_config(AdversaryConfig(steps=steps, eps=eps, step_rule=step_rule), keep="best"))
+    attack = PGD(pgd_config(AdversaryConfig(steps=steps, eps=eps, step_rule="scaled"), keep="best"))
     budget = Budget("linf", eps)
 
     def change(view: FrozenExtractor, batch: Batch) -> Tensor:

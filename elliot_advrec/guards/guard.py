@@ -114,10 +114,8 @@ class Guard:
         Raises:
             ValueError: no detector, pictures of another size, or another number of names.
         """
-        if self.detector is None:
-            raise ValueError("this guard has no detector")
-        given = self._placed(pixels, names)
-        return self.detector(given, self._streams("detector", names) if self.detector.random else None)
+        detector, given = self._needed(), self._placed(pixels, names)
+        return detector(given, self._streams("detector", names) if detector.random else None)
 
     @torch.no_grad()
     def look(self, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
@@ -144,9 +142,7 @@ class Guard:
             ValueError: no detector.
             UserError: the detector's threshold was neither set nor calibrated.
         """
-        if self.detector is None:
-            raise ValueError("this guard has no detector")
-        return self.detector.flags(scores)
+        return self._needed().flags(scores)
 
     def calibrate(self, batches: Iterable[tuple[Tensor, Sequence[str]]]) -> float:
         """Set the threshold from clean validation pictures, unless the detector's settings fix it.
@@ -161,13 +157,12 @@ class Guard:
             ValueError: no detector.
             UserError: so few pictures that the detector's ``fpr`` would allow not even one of them.
         """
-        if self.detector is None:
-            raise ValueError("this guard has no detector")
-        if self.detector.config.threshold is None:
+        detector = self._needed()
+        if detector.config.threshold is None:
             self.digest = None  # the folder that it was saved to says another one
             scores = [self.score(pixels, names).cpu() for pixels, names in batches]
-            self.detector.calibrate(torch.cat(scores) if scores else torch.empty(0))
-        return self.detector.threshold
+            detector.calibrate(torch.cat(scores) if scores else torch.empty(0))
+        return detector.threshold
 
     def check(
         self, pictures: Iterable[Asked], *, names: Iterable[str] | None = None, cleaned: bool = False
@@ -237,6 +232,11 @@ class Guard:
             raise UserError(str(error), where=str(path), remedy=AGAIN) from None
         found.digest = record.digest
         return found.to(device)
+
+    def _needed(self) -> Detector:
+        if self.detector is None:
+            raise ValueError("this guard has no detector")
+        return self.detector
 
     def _placed(self, pixels: Tensor, names: Sequence[str]) -> Tensor:
         side = self.image_size

@@ -75,12 +75,12 @@ def confusion(clean: np.ndarray, attacked: np.ndarray, threshold: float) -> Conf
     return Confusion(hits, alarms, clean.size - alarms, attacked.size - hits)
 
 
-def auroc(clean: np.ndarray, attacked: np.ndarray, confidence: float = 0.95) -> Rate:
+def auroc(clean: np.ndarray, attacked: np.ndarray) -> Rate:
     """Probability that an attacked picture scores higher than a clean one, ties half.
 
-    The interval is Hanley and McNeil's (1982), since the pairs behind the number are not independent; ``n``
-    is the number of pictures. Where all pairs are ordered alike it is Wilson's over the rarer kind instead:
-    the other has no width there.
+    The interval, of 95 %, is Hanley and McNeil's (1982), as the pairs behind the number are not independent;
+    ``n`` is the number of pictures. Where all pairs are ordered alike it is Wilson's over the rarer kind
+    instead: the other has no width there.
 
     Raises:
         UserError: no scores of either kind, or some that are not finite.
@@ -91,11 +91,11 @@ def auroc(clean: np.ndarray, attacked: np.ndarray, confidence: float = 0.95) -> 
     total = clean.size + attacked.size
     if value in (0.0, 1.0):
         few = min(clean.size, attacked.size)
-        return Rate(value, *wilson(round(value * few), few, confidence), total)
+        return Rate(value, *wilson(round(value * few), few), total)
     one, other = value / (2 - value), 2 * value**2 / (1 + value)
     spread = value * (1 - value)
     spread += (attacked.size - 1) * (one - value**2) + (clean.size - 1) * (other - value**2)
-    reach = float(stats.norm.ppf(0.5 + confidence / 2)) * math.sqrt(spread / (clean.size * attacked.size))
+    reach = float(stats.norm.ppf(0.975)) * math.sqrt(spread / (clean.size * attacked.size))
     return Rate(value, max(0.0, value - reach), min(1.0, value + reach), total)
 
 

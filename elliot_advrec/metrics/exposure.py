@@ -10,7 +10,6 @@ from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.listing import Scorer, recommend, users_at_once
 from elliot_advrec.metrics.measured import PerUser
-from elliot_advrec.progress import Advance
 
 
 def category_hits(
@@ -19,10 +18,7 @@ def category_hits(
     items: np.ndarray,
     cutoffs: Sequence[int],
     *,
-    users: np.ndarray | None = None,
     known_only: bool = False,
-    batch: int | None = None,
-    advance: Advance = lambda units: None,
 ) -> dict[tuple[str, int], PerUser]:
     """CHR@k: how many of ``items`` stand in a user's k best, the average over users, between 0 and k.
 
@@ -34,10 +30,7 @@ def category_hits(
         interactions: whose training part is masked.
         items: (m,) rows of the set, e.g. of a category.
         cutoffs: list lengths, each at least 1.
-        users: (n,) user rows, ascending; None: all.
         known_only: whether only items with a training row may be recommended, as in Elliot.
-        batch: users scored at once; None: as many as make 128 MB of scores. Changes memory, never the result.
-        advance: told of users done.
 
     Returns:
         (``CHR``, k) -> each user's count.
@@ -50,7 +43,7 @@ def category_hits(
     if not len(items):
         raise UserError("CHR@k of no items has no value")
     count, width = interactions.train.shape
-    rows = np.arange(count) if users is None else np.asarray(users, dtype=np.int64)
+    rows = np.arange(count)
     if not len(rows):
         raise UserError("CHR@k over no users has no value")
     # One place more than there are items: what is beyond the end of a list is -1 and counts for nobody.
@@ -58,12 +51,11 @@ def category_hits(
     wanted[np.asarray(items, dtype=np.int64)] = True
     known = interactions.trained() if known_only else None
     found = np.empty((len(rows), len(cutoffs)))
-    step = batch or users_at_once(width)
+    step = users_at_once(width)
     for start in range(0, len(rows), step):
         some = slice(start, start + step)
         lists = recommend(recommender, rows[some], [interactions.train], max(cutoffs), items=known)
         found[some] = hits_in(wanted[lists], cutoffs)
-        advance(len(lists))
     return {("CHR", k): PerUser(rows, found[:, place], float(k)) for place, k in enumerate(cutoffs)}
 
 

@@ -38,7 +38,6 @@ def recommend(
     k: int,
     *,
     items: np.ndarray | None = None,
-    candidates: csr_matrix | None = None,
 ) -> np.ndarray:
     """(len(users), k) best unseen item rows, best first, equal scores by row; -1 where none is left.
 
@@ -48,12 +47,11 @@ def recommend(
         seen: (U, N) matrices whose stored entries are not recommended.
         k: length of the lists.
         items: (N,) bool, what may be recommended at all; None: the whole catalog.
-        candidates: (U, N), stored entries are all that is ranked for a user, seen or not; None: all items.
 
     Raises:
         UserError: a score is NaN.
     """
-    return recommend_scored(recommender, users, seen, k, items=items, candidates=candidates)[0]
+    return recommend_scored(recommender, users, seen, k, items=items)[0]
 
 
 def recommend_scored(
@@ -65,7 +63,11 @@ def recommend_scored(
     items: np.ndarray | None = None,
     candidates: csr_matrix | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``recommend``, and the (len(users), k) scores of the lists, -inf where none is left."""
+    """``recommend``, and the (len(users), k) scores of the lists, -inf where none is left.
+
+    Args besides those:
+        candidates: (U, N), stored entries are all that is ranked for a user, seen or not; None: all items.
+    """
     return top_k_scored(masked_scores(recommender, users, seen, items, candidates), k)
 
 
@@ -76,7 +78,7 @@ def masked_scores(
     items: np.ndarray | None,
     candidates: csr_matrix | None,
 ) -> Tensor:
-    """(b, N) scores, -inf where an item may not be recommended; the arguments are those of ``recommend``.
+    """(b, N) scores, -inf where an item may not be recommended; arguments as of ``recommend_scored``.
 
     Raises:
         UserError: a score is NaN.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -51,37 +51,27 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     return low, 1.0 if successes == n else float(interval.high)
 
 
-def success_rate(ranks: np.ndarray, rank_min: int, confidence: float = 0.95) -> Rate:
-    """Share of pairs whose rank is at most ``rank_min``.
+def success_rate(ranks: np.ndarray, rank_min: int) -> Rate:
+    """Share of pairs whose rank is at most ``rank_min``, with Wilson's interval.
 
     Args:
         ranks: (n,) ranks, 1 the best.
         rank_min: the worst rank that counts as success, at least 1.
-        confidence: of Wilson's interval.
 
     Raises:
         UserError: no ranks.
     """
     hits = np.asarray(ranks) <= rank_min
-    low, high = wilson(int(hits.sum()), hits.size, confidence)
+    low, high = wilson(int(hits.sum()), hits.size)
     return Rate(float(hits.mean()), low, high, hits.size)
 
 
-def mean_interval(
-    values: np.ndarray,
-    confidence: float = 0.95,
-    *,
-    method: Literal["t", "bootstrap"] = "t",
-    seed: int = 0,
-) -> Interval:
-    """A mean with its confidence interval.
+def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
+    """A mean with Student's confidence interval.
 
     Args:
         values: (n,) finite numbers, e.g. nDCG per user or cosine per pair.
         confidence: share of intervals that cover the true mean.
-        method: Student's t, or the bias-corrected and accelerated bootstrap (Efron 1987; 2,000 resamples) for
-            small or skewed samples.
-        seed: of the bootstrap.
 
     Returns:
         Where values do not vary, or there is one, the interval is the mean itself.
@@ -97,14 +87,5 @@ def mean_interval(
     mean = float(values.mean())
     if values.size == 1 or np.ptp(values) == 0:
         return Interval(mean, mean, mean)
-    if method == "t":
-        low, high = stats.t.interval(confidence, values.size - 1, loc=mean, scale=stats.sem(values))
-    else:
-        low, high = stats.bootstrap(
-            (values,),
-            np.mean,
-            confidence_level=confidence,
-            n_resamples=2000,
-            random_state=np.random.default_rng(seed),  # scipy before 1.15 knows it by this name alone
-        ).confidence_interval
+    low, high = stats.t.interval(confidence, values.size - 1, loc=mean, scale=stats.sem(values))
     return Interval(mean, float(low), float(high))

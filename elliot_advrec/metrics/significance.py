@@ -63,13 +63,6 @@ def ttest(first: np.ndarray, second: np.ndarray) -> Comparison:
     return Comparison("ttest", p, float((one - other).mean()), len(one))
 
 
-def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
-    """The test that fits the data: McNemar for indicators (only 0 and 1), Wilcoxon for all else."""
-    one, other = _paired(first, second)
-    binary = np.isin(one, (0, 1)).all() and np.isin(other, (0, 1)).all()
-    return mcnemar(one, other) if binary else wilcoxon(one, other)
-
-
 def benjamini_hochberg(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """(m,) adjusted p-values that bound the false discovery rate (Benjamini & Hochberg 1995)."""
     values = np.asarray(p_values, dtype=np.float64)

@@ -10,21 +10,17 @@ from torch import Tensor
 CHUNK = 128
 
 
-def top_k(scores: Tensor, k: int) -> np.ndarray:
+def top_k_scored(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k largest scores of each row; equal scores go by column, which ``torch.topk`` leaves open.
 
     Args:
         scores: (b, N) float, -inf where a column may not be chosen; no NaN.
-        k: how many; where fewer can be chosen the rest is -1.
+        k: how many.
 
     Returns:
-        (b, k) int64 columns, best first.
+        (b, k) int64 columns, best first, -1 where fewer can be chosen; and (b, k) their scores, of the
+        scores' type, -inf there.
     """
-    return top_k_scored(scores, k)[0]
-
-
-def top_k_scored(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """``top_k``, and the scores of what was chosen: (b, k) of the scores' type, -inf where nothing was."""
     rows, columns = scores.shape
     width = min(k, columns)
     chosen = np.full((rows, k), -1, dtype=np.int64)

@@ -22,6 +22,8 @@ from elliot_advrec.recommenders.bpr.sampling import TripleSampler
 from elliot_advrec.recommenders.embeddings import check_embeddings, check_width, last_of_each
 
 COMPUTED = ("taste", "component_looks", "item_looks")
+USERS = 256
+"""Users whose histories are looked at together."""
 
 
 class ACFConfig(VisualConfig):
@@ -103,11 +105,11 @@ class ACF(PairwiseRecommender):
             self._looks = Looks(*(part.contiguous() for part in learned.looks(learned.features.host)))
             self._taste = self._tastes(torch.arange(len(learned.users)))
 
-    def _tastes(self, users: Tensor, block: int = 256) -> Tensor:
+    def _tastes(self, users: Tensor) -> Tensor:
         """(P, K) what users are multiplied with items as, a block at a time."""
         found = []
-        for start in range(0, len(users), block):
-            entries = self._learned.entries(users[start : start + block])
+        for start in range(0, len(users), USERS):
+            entries = self._learned.entries(users[start : start + USERS])
             found.append(self._learned.represent(entries, self._looks.take(entries.item)))
         return torch.cat(found) if found else self._learned.users[users]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from elliot_advrec.component import Config
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.recommenders.base import Recommender
-from elliot_advrec.recommenders.embeddings import check_embeddings, last_of_each, unit
+from elliot_advrec.recommenders.embeddings import BLOCK, check_embeddings, last_of_each, unit
 from elliot_advrec.recommenders.item_index import FaissFlat, FaissHNSW, Searcher, TorchFlat, has_faiss
 from elliot_advrec.recommenders.neighbours import TOLERANCE, Neighbours
 
@@ -125,12 +125,12 @@ class ContentKNN(Recommender):
         changed._votes = changed._vote_matrix()
         return changed
 
-    def _reached_by(self, vectors: np.ndarray, block: int = 8192) -> np.ndarray:
+    def _reached_by(self, vectors: np.ndarray) -> np.ndarray:
         """(Q,) which lists one of these unit vectors would enter, give or take rounding."""
         last = self._similarity[:, -1] if self._similarity.shape[1] else np.full(len(self._rows), np.inf)
         best = [
-            (self._neighbours.of(self._rows[start : start + block]) @ vectors.T).max(axis=1)
-            for start in range(0, len(self._rows), block)
+            (self._neighbours.of(self._rows[start : start + BLOCK]) @ vectors.T).max(axis=1)
+            for start in range(0, len(self._rows), BLOCK)
         ]
         return np.concatenate(best) >= last - TOLERANCE
 

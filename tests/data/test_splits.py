@@ -13,12 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elliot_advrec.component import validate
-from elliot_advrec.data.splits import Split, save_folds, split, split_folds
+from elliot_advrec.data.splits import Split, save_folds, split_folds
 from elliot_advrec.data.splitting.rules import RULES, best_timestamp
 from elliot_advrec.data.splitting.settings import READ, Splitting
 from elliot_advrec.data.splitting.users import ByUser
 from elliot_advrec.data.tsv import read
 from elliot_advrec.errors import UserError
+
+
+def split(data: pd.DataFrame, splitting: Splitting) -> Split:
+    """The one split of a section without folds, less what cannot be evaluated."""
+    [[found]] = split_folds(data, splitting)
+    return found.evaluable()
 
 
 def plan(test: dict[str, Any], validation: dict[str, Any] | None = None, **more: Any) -> Splitting:
@@ -266,13 +272,6 @@ def test_users_who_do_not_train_are_kept_apart_and_said() -> None:
     assert "2 users have no training row left and are not evaluated for the test" in one.notes
 
 
-def test_one_split_is_asked_for_by_a_section_without_folds() -> None:
-    with pytest.raises(UserError, match=r"splitting: 5 folds.*set folds: 1"):
-        split(frame([9]), plan(cross(5)))
-    with pytest.raises(UserError, match="2 folds"):
-        split(frame([9]), plan(random(leave_n_out=1), random(leave_n_out=1, folds=2)))
-
-
 @pytest.mark.parametrize("section", [temporal(leave_n_out=1), fixed("best"), fixed(3)])
 def test_time_needs_timestamps(section: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"test_splitting: '.*' needs timestamps"):
@@ -280,8 +279,9 @@ def test_time_needs_timestamps(section: dict[str, Any]) -> None:
 
 
 def test_saving_uses_the_layout_of_elliot(tmp_path: Path) -> None:
-    split(frame([4, 4]), plan(random(leave_n_out=1))).save(tmp_path / "flat")
-    split(frame([4, 4]), plan(random(leave_n_out=1), random(leave_n_out=1))).save(tmp_path / "nested")
+    one = random(leave_n_out=1)
+    save_folds([[split(frame([4, 4]), plan(one))]], tmp_path / "flat")
+    save_folds([[split(frame([4, 4]), plan(one, one))]], tmp_path / "nested")
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.tsv")}
     nested = {"nested/0/test.tsv", "nested/0/0/train.tsv", "nested/0/0/val.tsv"}
     assert found == {"flat/0/test.tsv", "flat/0/train.tsv"} | nested
@@ -303,8 +303,8 @@ def test_saving_again_leaves_no_fold_of_before_and_nothing_else_is_touched(tmp_p
 
 def test_whole_ratings_are_written_whole_and_others_as_they_are(tmp_path: Path) -> None:
     data = frame([4])
-    split(data, plan(random(leave_n_out=1))).save(tmp_path / "whole")
-    split(data.assign(rating=[1, 2, 3.5, 4]), plan(random(leave_n_out=1))).save(tmp_path / "halves")
+    for name, rated in (("whole", data), ("halves", data.assign(rating=[1, 2, 3.5, 4]))):
+        save_folds([[split(rated, plan(random(leave_n_out=1)))]], tmp_path / name)
     written = {
         name: {line.split("\t")[2] for path in (tmp_path / name).rglob("*.tsv") for line in path.open()}
         for name in ("whole", "halves")

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from elliot_advrec.data.features import Manifest
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.data.splits import split
+from elliot_advrec.data.splits import split_folds
 from elliot_advrec.data.splitting.settings import Splitting
 from elliot_advrec.errors import UserError
 from elliot_advrec.hosts import elliot
@@ -48,7 +48,7 @@ def made(frame: pd.DataFrame, tmp_path: Path) -> Path:
 
 def parts(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     named = frame.astype({"user": str, "item": str, "rating": float})
-    found = split(named, Splitting.model_validate(SPLIT))
+    found = split_folds(named, Splitting.model_validate(SPLIT))[0][0].evaluable()
     return found.train, found.test
 
 

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from elliot_advrec.data.interactions import Interactions
 from elliot_advrec.errors import UserError
 from elliot_advrec.metrics.formulas import METRICS
-from elliot_advrec.metrics.listing import recommend, recommend_scored
+from elliot_advrec.metrics.listing import recommend_scored
 from elliot_advrec.metrics.measured import Overall, PerUser, Ranking
 from elliot_advrec.metrics.ranking import evaluate, judge
 
@@ -179,7 +179,8 @@ def test_seen_items_are_masked() -> None:
     assert evaluate(scores, inputs, [4], mask_validation=False).lists.tolist() == [[1, 3, 2, -1]]
     assert evaluate(scores, inputs, [4], split="validation").lists.tolist() == [[1, 3, 2, -1]]
     only = sparse(np.array([[1, 0, 1, 0]]))
-    assert recommend(scores, np.arange(1), [inputs.train], 3, candidates=only).tolist() == [[0, 2, -1]]
+    lists, _ = recommend_scored(scores, np.arange(1), [inputs.train], 3, candidates=only)
+    assert lists.tolist() == [[0, 2, -1]]
     some = np.array([True, True, True, False])
     lists, worth = recommend_scored(scores, np.arange(1), [inputs.train], 3, items=some)
     assert (lists.tolist(), worth.tolist()) == ([[1, 2, -1]], [[8.0, 1.0, -np.inf]])

@@ -28,8 +28,6 @@ FAMILIES: dict[str, tuple[int, int, int]] = {
 
 _DENIM = ((74, 104, 152), (46, 66, 106), (128, 156, 192), (52, 54, 62))
 PALE, BUTTON = (236, 234, 228), (214, 200, 170)
-PALETTE = 8
-"""Rows of a palette: nothing, four texture colours, trim, inside, pale (soles), button."""
 
 
 def main_colour(family: str, generator: np.random.Generator) -> np.ndarray:

@@ -56,7 +56,7 @@ def trunk(cut: Cut) -> np.ndarray:
     return symmetric(np.concatenate([neckline[:-1], [(cut.neck, cut.top)], side, hem]))
 
 
-def sleeves(cut: Cut, cuff: float = 0.0, ribs: bool = False) -> list[Part]:
+def sleeves(cut: Cut, cuff: float = 0.0) -> list[Part]:
     """Both sleeves, with a trim cuff of ``cuff`` length when above zero."""
     if cut.sleeve <= 0:
         return []
