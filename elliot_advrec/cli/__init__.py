@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from elliot_advrec import __version__
-from elliot_advrec.cli import data, guard
+from elliot_advrec.cli import checking, data, guard
 from elliot_advrec.cli.ending import end
 from elliot_advrec.cli.options import (
     Device,
@@ -36,6 +34,7 @@ from elliot_advrec.cli.options import (
     overrides,
     shown,
 )
+from elliot_advrec.cli.printing import line, printer
 from elliot_advrec.errors import UserError, plain
 from elliot_advrec.launch import launched, speaks
 from elliot_advrec.progress import SILENT, Several
@@ -49,20 +48,6 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(guard.app, name="guard")
-
-WIDE = 140  # columns of tables in files and pipes
-
-
-def _console() -> Console:
-    """Standard output; a file or a pipe has no width of its own, so tables get room there."""
-    console = Console()
-    roomy = not console.is_terminal and "COLUMNS" not in os.environ
-    return Console(width=WIDE) if roomy else console
-
-
-def _say(console: Console, message: str) -> None:
-    """A line as it is: names in it come from recipes, and are no markup."""
-    console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -103,9 +88,9 @@ def run(
             loaded, folder, host=host, device=device, store=store, progress=progress, engine=engine
         )
     if not quiet:
-        console = _console()
+        console = printer()
         console.print(report.terminal(results))
-        _say(console, f"report: {folder / 'report.html'}")
+        line(console, f"report: {folder / 'report.html'}")
 
 
 def _command() -> str:
@@ -113,64 +98,7 @@ def _command() -> str:
     return f"elliot {shlex.join(sys.argv[1:])} (elliot_advrec {__version__}, {platform.platform()})"
 
 
-@app.command()
-def check(
-    recipe: RecipePath,
-    output: Output = None,
-    sets: Sets = None,
-    preset: Overlay = None,
-    device: Device = None,
-    seed: Seed = None,
-    store: StoreAt = None,
-    host: Host = "auto",
-    resolved: Annotated[bool, typer.Option("--resolved", help="Print the resolved recipe as JSON.")] = False,
-) -> None:
-    """Validate RECIPE, resolve its presets, print the plan and who would run it; run nothing."""
-    from elliot_advrec.experiment import Store, make_plan, notices, resolve_device
-    from elliot_advrec.hosts import dispatch, embedded
-    from elliot_advrec.hosts.finding import choose
-    from elliot_advrec.recipe import load
-
-    loaded = load(recipe, overrides(sets, seed), preset)
-    if resolved:
-        typer.echo(json.dumps(loaded.resolved(), indent=1, ensure_ascii=False))
-        return
-    chosen = choose(host, loaded)
-    target = resolve_device(device or loaded.adversarial.device)
-    plan = make_plan(dispatch.planned(loaded, chosen.host), target.type)
-    kept = Store(embedded.store_folder(loaded, output or Path("results") / recipe.stem, store))
-    # Names come from recipes: as Text they are never read as markup.
-    title = Text(plain(f"{loaded.title}: {plan.cells} cells"), style="table.title")
-    table = Table("stage", "in the store", "gradient evaluations", title=title)
-    table.columns[2].justify = "right"
-    total = missing = 0
-    for stage in plan.unique():
-        there = kept.entry(stage.kind, stage.key).there()
-        total += 1
-        missing += not there
-        table.add_row(
-            Text(plain(stage.label)),
-            "yes" if there else "no",
-            f"{count:,}" if (count := plan.gradients(stage)) else "",
-        )
-    console = _console()
-    console.print(table)
-    _say(
-        console,
-        f"{total} stages, {missing} to run on {target}; image-gradient evaluations to do, at most: "
-        f"{plan.gradients_missing(kept):,}",
-    )
-    if pictures := plan.pictures_missing(kept):
-        _say(
-            console, f"attacked pictures that the store will keep for the defenses: {_size(pictures)} at most"
-        )
-    for said in (*(f"note: {each}" for each in notices(loaded)), chosen.why):
-        _say(console, said)
-
-
-def _size(count: int) -> str:
-    """Bytes in MB or GB."""
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+app.command()(checking.check)
 
 
 @app.command("list")
@@ -185,7 +113,7 @@ def list_parts(
         from elliot_advrec.errors import nearest
 
         raise UserError(f"unknown kind '{kind}'", remedy=nearest(kind, known))
-    console = _console()
+    console = printer()
     for title in known if kind is None else [kind]:
         table = Table(title, "", title_justify="left", show_edge=False, pad_edge=False)
         for name, summary in known[title]():
