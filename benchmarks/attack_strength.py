@@ -39,7 +39,8 @@ from elliot_advrec.attacks.nes import NES
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.attacks.rank_auto import RankAuto
 from elliot_advrec.attacks.square import Square
-from elliot_advrec.data.pixels import PixelFile, reopen
+from elliot_advrec.data.pixel_file import PixelFile
+from elliot_advrec.data.pixels import reopen
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.files import atomic, write_json

@@ -28,7 +28,7 @@ from elliot_advrec.attacks.cw import CW, CWConfig
 from elliot_advrec.attacks.fgsm import FGSM
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.defenses.adversarial_training import AdversarialTraining
 from elliot_advrec.defenses.adversary import AdversaryConfig
 from elliot_advrec.extractors.config import ExtractorSettings, TrainingConfig

@@ -42,7 +42,8 @@ from elliot_advrec import resources
 from elliot_advrec.attacks import Budget
 from elliot_advrec.attacks.pgd import PGD, PGDConfig
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile, prepare
+from elliot_advrec.data.pixel_file import PixelFile
+from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources import SOURCES
 from elliot_advrec.defenses import DEFENSES
 from elliot_advrec.defenses.accuracy import adversarial_accuracy

@@ -15,3 +15,8 @@ def launched() -> bool:
 def speaks() -> bool:
     """Whether it speaks to a person: of the processes that were started on one machine, the first."""
     return not launched() or os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def leads() -> bool:
+    """Whether it is the first of all processes, on whatever machine: what there is once, it writes."""
+    return not launched() or os.environ["RANK"] == "0"

@@ -31,9 +31,10 @@ class RunLog:
     def say(self, message: str) -> None:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         self._waiting.append(f"{stamp} {plain(message)}\n")
-        if not self.path.parent.is_dir():
-            return
         try:
+            # Some folders cannot even be asked for: a name that is too long, one behind a closed door.
+            if not self.path.parent.is_dir():
+                return
             with self.path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write("".join(self._waiting))
         except OSError:

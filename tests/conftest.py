@@ -19,8 +19,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from commands import Called, call
+
+# A machine that others work on is no fault of what is tested: no example is failed for its time.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 Elliot = Callable[..., Called]
 

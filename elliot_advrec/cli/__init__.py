@@ -36,7 +36,7 @@ from elliot_advrec.cli.options import (
 )
 from elliot_advrec.cli.printing import line, printer
 from elliot_advrec.errors import UserError, plain
-from elliot_advrec.launch import launched, speaks
+from elliot_advrec.launch import launched, leads, speaks
 from elliot_advrec.progress import SILENT, Several
 
 app = typer.Typer(
@@ -80,7 +80,7 @@ def run(
             raise UserError("Elliot runs in one process", remedy="leave --host elliot out, or torchrun")
         host = "embedded"
     with ExitStack() as stack:
-        if speaks():
+        if leads():  # machines share the folder
             log = stack.enter_context(runlog.logged(folder / runlog.NAME, _command()))
             progress = Several(progress, log)
         engine = stack.enter_context(making(ray, ray_cpus))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 
 WORKING_SIZE = 64
 """Side in pixels at which every picture is described, so that the numbers do not depend on its size."""

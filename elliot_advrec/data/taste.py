@@ -12,7 +12,7 @@ import pandas as pd
 
 from elliot_advrec.data.appearance import visual_features
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.seeding import stream_seed
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.attacks.pgd import PGD
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.defenses.adversary import AdversaryConfig, adversary_loss, pgd_config
 from elliot_advrec.extractors.batches import Batch
 from elliot_advrec.extractors.evaluation import evaluate

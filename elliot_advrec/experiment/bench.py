@@ -11,7 +11,7 @@ from torch import Tensor
 
 from elliot_advrec.attacks import Attack, Budget
 from elliot_advrec.attacks.detection import RepeatedQueries
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.experiment.handing_in import Shop
 from elliot_advrec.experiment.knowing import Known
 from elliot_advrec.experiment.stages import Stage

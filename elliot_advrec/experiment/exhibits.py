@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.experiment.album import Album, cell_tags, flattened, largest, unit_rows
 from elliot_advrec.experiment.exhibiting_guards import guard_exhibits
 from elliot_advrec.experiment.stages import Outcome, Stage

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.detectors import DETECTORS, Detector
 from elliot_advrec.detectors.contrastive import Contrastive
 from elliot_advrec.errors import UserError

@@ -12,7 +12,8 @@ import torch
 
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.data.pixels import PixelFile, reopen
+from elliot_advrec.data.pixel_file import PixelFile
+from elliot_advrec.data.pixels import reopen
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment.handing_in import Shop
 from elliot_advrec.experiment.stages import Stage

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.seeding import stream_seed

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.augment import augment
 from elliot_advrec.extractors.batches import Batch, batches, labelled_rows, order

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.batches import check_heads, labelled_rows, order
 from elliot_advrec.extractors.config import TrainingConfig

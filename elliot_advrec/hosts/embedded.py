@@ -97,11 +97,11 @@ def check_writable(folder: Path) -> None:
     Raises:
         UserError: ``folder`` cannot be made or written, or its disk is (nearly) full.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(
-            "the output is a file, not a folder", where=str(folder), remedy="name another --output"
-        )
     try:
+        if folder.exists() and not folder.is_dir():
+            raise UserError(
+                "the output is a file, not a folder", where=str(folder), remedy="name another --output"
+            )
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(error, folder) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.progress import SILENT, Progress
 

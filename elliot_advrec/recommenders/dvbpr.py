@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from elliot_advrec.data.interactions import Interactions
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.backbone import check_backbone
 from elliot_advrec.extractors.config import ExtractorSettings

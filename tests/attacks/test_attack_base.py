@@ -130,7 +130,7 @@ deltas = st.integers(0, 2**32).map(
 budgets = st.builds(Budget, st.sampled_from(["linf", "l2"]), st.floats(0, 2, width=32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(deltas, budgets, st.floats(0, 3))
 def test_projection_is_the_nearest_point_inside(delta: Tensor, budget: Budget, scale: float) -> None:
     delta = delta * scale
@@ -145,7 +145,7 @@ def test_projection_is_the_nearest_point_inside(delta: Tensor, budget: Budget, s
     assert ((residual * way).sum(1) <= 1e-4 * (1 + delta.flatten(1).norm(dim=1))).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(deltas, budgets, st.booleans())
 def test_projected_points_are_in_the_ball_and_the_range(delta: Tensor, budget: Budget, some: bool) -> None:
     images = torch.rand(2, 3, 3, 3, generator=torch.Generator().manual_seed(2)).round(decimals=0)

@@ -149,7 +149,7 @@ def test_steps_stop_at_the_budget_of_pixels() -> None:
     assert float((found.images - images).abs().max()) == pytest.approx(2 / 255, abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(3, 70), st.integers(1, 12), st.booleans())
 def test_queries_of_the_feature_attack_never_exceed_the_budget(queries: int, tries: int, pairs: bool) -> None:
     config = BlackBoxGradientConfig(
@@ -162,7 +162,7 @@ def test_queries_of_the_feature_attack_never_exceed_the_budget(queries: int, tri
     assert (found.gradient_evaluations <= config.steps).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(4, 70), st.integers(1, 8))
 def test_queries_of_nes_and_square_never_exceed_the_budget(queries: int, pairs: int) -> None:
     def loss(pixels: Tensor, rows: Tensor) -> Tensor:

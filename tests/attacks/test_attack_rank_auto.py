@@ -136,7 +136,7 @@ def test_squares_go_on_where_no_gradient_leads() -> None:
     assert (found.loss < descent.loss - 0.005).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(10, 60), st.integers(0, 15))
 def test_gradients_never_exceed_the_budget(gradients: int, others: int) -> None:
     pull = Pull([0, 1])

@@ -29,6 +29,14 @@ def test_a_disk_with_little_room_is_refused_before_anything_runs(
     assert said == f"error: {disk / 'out'}: the disk is full; free space, or name another --output"
 
 
+def test_a_folder_that_the_system_cannot_name_is_refused(
+    refused: Refused, recipe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / ("x" * 300)
+    said = refused("run", recipe, "-o", out)
+    assert said == f"error: {out}: cannot be written (File name too long); name another --output"
+
+
 # Bytes left when a stage of a kind begins: nothing, or part of what it has to write.
 CRAMPED = [
     ("catalog", 0),

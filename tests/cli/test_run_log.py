@@ -108,6 +108,7 @@ def test_lines_wait_for_the_folder_and_a_log_that_cannot_be_written_stops_nothin
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / NAME).mkdir()
     RunLog(tmp_path / "taken" / NAME).say("nobody reads this")
+    RunLog(tmp_path / ("x" * 300) / NAME).say("nor this")
 
 
 def test_a_task_is_logged_now_and_then_and_shown_in_every_place(

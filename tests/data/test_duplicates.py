@@ -32,7 +32,7 @@ def naive(hashes: list[int], colours: np.ndarray, distance: int) -> list[int]:
     return group
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(0, 8) | st.just(16))
 def test_agrees_with_comparing_all_pairs(seed: int, distance: int) -> None:
     rng = np.random.default_rng(seed)

@@ -54,7 +54,7 @@ def of(frame: pd.DataFrame | None) -> dict[str, set[str]]:
     return {} if frame is None else frame.groupby("user")["item"].agg(set).to_dict()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     known=st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=6),
     count=st.integers(1, 3),

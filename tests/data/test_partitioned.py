@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -36,7 +36,6 @@ PLAIN = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(PLAIN, st.integers(0, 4))
 def test_plain_values_come_back(value: Any, protocol: int) -> None:
     assert load(io.BytesIO(pickle.dumps(value, protocol))) == value
@@ -213,7 +212,6 @@ def test_a_list_within_itself_ends() -> None:
     assert cycle[0] is cycle
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_noise_is_refused_or_plain(data: bytes) -> None:
     try:

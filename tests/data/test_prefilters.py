@@ -52,7 +52,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS, core=st.integers(0, 4), rounds=st.one_of(st.none(), st.integers(0, 3)))
 def test_k_cores_are_those_of_a_naive_loop(
     rows: list[tuple[int, int, float]], core: int, rounds: int | None
@@ -71,7 +71,7 @@ def test_k_cores_are_those_of_a_naive_loop(
     assert kept.index.tolist() == list(range(len(expected)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS, most=st.integers(1, 6), least=st.floats(0, 5))
 def test_the_other_filters_are_those_of_a_naive_loop(
     rows: list[tuple[int, int, float]], most: int, least: float

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elliot_advrec.data.sources import records as module
@@ -25,7 +25,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(TEXT, VALUES, max_size=5))
 @example({"title": 'It\'s a "shoe"', "related": {"also": ["B1", "B2"]}, "price": None})
 @example({"a": "None", "b": "uTrue 'u'", "c": [True, None]})

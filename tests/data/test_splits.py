@@ -79,7 +79,7 @@ def test_settings_and_rules_name_the_same_strategies() -> None:
     assert set(READ) == set(RULES)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sizes=SIZES, test=SECTIONS, validation=st.one_of(st.none(), SECTIONS), seed=st.integers(0, 99))
 def test_every_fold_is_a_partition_and_evaluated_users_train(
     sizes: list[int], test: dict[str, Any], validation: dict[str, Any] | None, seed: int
@@ -106,7 +106,7 @@ def test_every_fold_is_a_partition_and_evaluated_users_train(
                 assert left["item"].tolist() == full.loc[known, "item"].tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sizes=st.lists(st.integers(2, 9), min_size=1, max_size=6), folds=st.integers(2, 4))
 def test_cross_validation_tests_every_row_once(sizes: list[int], folds: int) -> None:
     data = frame(sizes)
@@ -136,7 +136,7 @@ def test_temporal_splits_hold_out_what_pandas_ranks_latest(amount: dict[str, Any
     assert made.train["item"].tolist() == data.loc[~expected, "item"].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sizes=SIZES, below=st.integers(0, 4), over=st.integers(0, 4), seed=st.integers(0, 99))
 def test_the_best_timestamp_is_the_one_that_trying_all_finds(
     sizes: list[int], below: int, over: int, seed: int
@@ -159,7 +159,7 @@ def test_the_best_timestamp_is_the_one_that_trying_all_finds(
     assert f"the best timestamp is {best}: {counts[best]} of {len(sizes)} users" in notes[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sizes=SIZES, ratio=st.floats(0.05, 0.95), folds=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_random_rows_are_those_of_one_numpy_stream(
     sizes: list[int], ratio: float, folds: int, seed: int

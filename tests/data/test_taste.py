@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from elliot_advrec.data.appearance import visual_features
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile, prepare
+from elliot_advrec.data.pixel_file import PixelFile
+from elliot_advrec.data.pixels import prepare
 from elliot_advrec.data.sources.synthetic import Synthetic, SyntheticConfig
 from elliot_advrec.data.taste import describe, simulate
 from elliot_advrec.errors import UserError
@@ -162,7 +163,7 @@ def test_features_take_the_place_of_labels(drawn: tuple[Catalog, PixelFile]) -> 
         simulate(catalog, users=5, seed=3, features=two[:-1])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     items=st.integers(1, 30),
     users=st.integers(1, 12),

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.extractors.config import AugmentationConfig, ExtractorSettings, TrainingConfig
 from elliot_advrec.extractors.extractor import Extractor
 

@@ -314,6 +314,7 @@ def test_bad_input(tmp_path: Path) -> None:
         ({"stages": []}, "at least 1"),
         ({"eps": "8/0"}, "a fraction such as 8/255"),
         ({"stages": [{"attacks": ["fgsm", "fgsm"]}]}, "attacks must be distinct"),
+        ({"stages": [{"learns": ["detector"], "bpr_weight": 2}]}, "bpr_weight does nothing in a stage"),
         ({"stages": [{"epoch": 1}]}, "epoch"),
     ):
         with pytest.raises(ValueError, match=said):

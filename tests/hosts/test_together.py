@@ -22,6 +22,7 @@ from elliot_advrec.hosts.together import Together
 from elliot_advrec.launch import launched, speaks
 from elliot_advrec.processes import ALONE, Group
 from elliot_advrec.recipe import load
+from elliot_advrec.runlog import NAME
 
 TOLERANCE = 1e-4
 """Of values; batches of another size round otherwise."""
@@ -148,6 +149,21 @@ def test_who_was_launched_and_who_speaks(
         2,
         "error: torchrun and --ray cannot be had together; take one of them\n",
     )
+
+
+def test_of_all_machines_processes_the_first_alone_keeps_the_log(
+    elliot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    path, out = save(small(), tmp_path / "recipe.yml"), tmp_path / "out"
+    out.mkdir()
+    for rank in ("1", "0"):  # the first of another machine, and of all
+        monkeypatch.setenv("RANK", rank)
+        assert elliot("run", path, "-o", out, "--ray", "local:2").code == 2
+        assert (out / NAME).exists() == (rank == "0")
+    assert (out / NAME).read_text("utf-8").splitlines()[-1].endswith("take one of them")
 
 
 def test_a_group_of_one_runs_a_plan_and_takes_no_gpu_by_number(

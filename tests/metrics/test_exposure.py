@@ -45,7 +45,7 @@ def naive(scores: np.ndarray, train: np.ndarray, items: set[int], k: int, open_i
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 7), st.integers(1, 20), st.integers(1, 25), st.integers(0, 2**32), st.booleans(), st.data()
 )

@@ -79,7 +79,7 @@ def test_plain_rounding_is_what_a_png_holds() -> None:
     assert (rounded - ramp).abs().max() <= 0.5 / 255 + 1e-7
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.001, 0.01, 0.03, 4 / 255, 8 / 255, 0.3]))
 def test_rounding_never_leaves_the_ball(seed: int, eps: float) -> None:
     clean = lattice(seed)
@@ -95,7 +95,7 @@ def test_rounding_never_leaves_the_ball(seed: int, eps: float) -> None:
     assert (rounded - attacked).abs().max() <= 1 / 255 + 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_rounding_towards_the_clean_image_shrinks_every_norm(seed: int) -> None:
     clean, attacked = lattice(seed), images(seed + 1, size=6)

@@ -74,7 +74,7 @@ def compare(
                 assert value == pytest.approx(by_user[user][metric], abs=1e-9), (metric, user)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 100_000),
     items=st.integers(2, 12),
@@ -113,7 +113,7 @@ def test_evaluate_equals_naive_loops(
             compare(found, lists, held, k, threshold, catalog)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 100_000),
     items=st.integers(3, 12),
@@ -207,7 +207,7 @@ def test_ratings_mean_what_they_say() -> None:
     assert found.value("nDCG", 1) == pytest.approx(1 / (2**1.6 - 1), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_what_does_not_matter_changes_nothing(seed: int) -> None:
     part, ratings, _ = drawn(seed, 12, 0)

@@ -13,7 +13,7 @@ from elliot_advrec.metrics import topk
 from elliot_advrec.metrics.topk import top_k_scored
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(0, 5),

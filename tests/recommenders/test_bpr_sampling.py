@@ -21,7 +21,7 @@ def drawn(sampler: TripleSampler, epoch: int = 0) -> tuple[np.ndarray, np.ndarra
     return triples.users.numpy(), triples.positives.numpy(), triples.negatives.numpy()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     users=st.integers(1, 20),
     items=st.integers(2, 30),

@@ -84,7 +84,7 @@ def elliot_stops(rule: dict[str, Any], observed: Sequence[float]) -> bool:
     return bool(checks) and all(checks)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     observed=st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.5, 1.0]), max_size=8),
     mode=st.sampled_from(["min", "max"]),

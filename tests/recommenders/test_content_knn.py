@@ -101,7 +101,7 @@ def test_scores_are_those_of_naive_loops(random_data: Data, aggregate: str) -> N
         assert np.allclose(recommender.scores(np.array([user]))[0].numpy(), expected, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     changed=st.integers(0, 30),

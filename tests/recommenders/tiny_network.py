@@ -9,7 +9,7 @@ import numpy as np
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 
 default_cfgs = generate_default_cfgs(
     {"tiny_colours.untrained": {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 16, 16)}}

@@ -45,7 +45,7 @@ def test_registered_with_the_papers_defaults() -> None:
     assert "neighbour list" in ItemToItem.summary()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 40), st.integers(0, 2**40), st.data())
 def test_draw_is_distinct_valid_and_a_prefix_of_larger_draws(n_items: int, seed: int, data: Any) -> None:
     pairs = data.draw(st.integers(1, n_items * (n_items - 1)))
@@ -103,7 +103,7 @@ def test_slices_of_targets() -> None:
     assert targets.first(4).attack.tolist() == [4, 5, 6]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(3, 60), st.integers(0, 2**32))
 def test_judge_equals_a_naive_loop_whatever_the_blocks(n_items: int, seed: int) -> None:
     random = np.random.default_rng(seed)

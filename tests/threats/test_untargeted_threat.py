@@ -51,7 +51,7 @@ def stored(judged: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return judged | {f"{name}_8bit": found for name, found in judged.items() if name.endswith("_after")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 8), st.booleans())
 def test_triples_hold_a_test_item_and_unknown_ones_and_fewer_are_a_prefix(
     seed: int, users: int, negatives: int, known_only: bool

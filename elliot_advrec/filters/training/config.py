@@ -27,15 +27,17 @@ class StageConfig(Config):
     """Which networks learn. Where the detector does, each picture is seen clean and attacked (1:1); else it
     is seen as one of the two, as drawn."""
     bpr_weight: float | None = Field(default=None, ge=0)
-    """Of the BPR loss in this stage; the training's where absent. Lists ask for a heavy one, which ruins a
-    filter that cannot give pictures back yet."""
+    """Of the BPR loss in this stage, in which the filter learns; the training's where absent. Lists ask for a
+    heavy one, which ruins a filter that cannot give pictures back yet."""
 
     @model_validator(mode="after")
-    def _once(self) -> StageConfig:
+    def _consistent(self) -> StageConfig:
         for name in ("attacks", "learns"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must be distinct, got {list(values)}")
+        if self.bpr_weight is not None and "filter" not in self.learns:
+            raise ValueError("bpr_weight does nothing in a stage in which the filter does not learn")
         return self
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from elliot_advrec.data.catalog import Catalog
-from elliot_advrec.data.pixels import PixelFile
+from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
 from elliot_advrec.extractors.batches import order
 from elliot_advrec.extractors.frozen import FrozenExtractor
