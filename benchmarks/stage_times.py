@@ -55,12 +55,13 @@ def run(tree: Path, recipe: Path, more: list[str]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--before", type=Path, required=True, help="another checkout of this repository")
-    parser.add_argument("--recipe", default="quickstart")
+    parser.add_argument("--recipe", default="quickstart", help="the name of a shipped one, or a file")
     parser.add_argument("--preset", help="an overlay")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS)
     asked = parser.parse_args()
-    recipe = ROOT / "recipes" / f"{asked.recipe}.yml"
+    named = ROOT / "recipes" / f"{asked.recipe}.yml"
+    recipe = named if named.is_file() else Path(asked.recipe).resolve()
     more = ["--preset", asked.preset] if asked.preset else []
     trees = {"before": asked.before.resolve(), "after": ROOT}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in trees}
@@ -78,7 +79,7 @@ def main() -> None:
     }
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     lines = [
-        f"`{asked.recipe}`{f' --preset {asked.preset}' if asked.preset else ''}, seconds, median of"
+        f"`{recipe.stem}`{f' --preset {asked.preset}' if asked.preset else ''}, seconds, median of"
         f" {asked.repeats}, {machine}, OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'all')}.",
         "",
         f"| stages | before ({commits['before']}) | after ({commits['after']}) | ratio |",
@@ -89,7 +90,7 @@ def main() -> None:
         ratio = f"{new / old:.2f}" if old else ""
         lines.append(f"| {kind} | {old:.1f} | {new:.1f} | {ratio} |")
     print("\n".join(lines))
-    name = f"stage_times_{asked.recipe}"
+    name = f"stage_times_{recipe.stem}"
     document = {
         "machine": machine,
         "commits": commits,
