@@ -44,9 +44,11 @@ class Plan:
 
     def pictures_missing(self, store: Store) -> int:
         """Bytes of attacked pictures that ``store`` will keep for defenses that face them too, at most."""
-        kept = [stage for stage in self._missing(store) if stage.settings.get("kept")]
-        sizes = (3 * stage.needs["extractor"].needs["catalog"].parts["size"] ** 2 for stage in kept)
-        return sum(size * self._attacked(stage) for size, stage in zip(sizes, kept, strict=True))
+        kept = (stage for stage in self._missing(store) if stage.settings.get("kept"))
+        return sum(
+            self._attacked(stage) * 3 * stage.needs["extractor"].needs["catalog"].parts["size"] ** 2
+            for stage in kept
+        )
 
     def gradients(self, stage: Stage) -> int:
         """Image-gradient evaluations of one stage, at most; reads the labels to count pictures."""

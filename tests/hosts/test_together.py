@@ -26,7 +26,7 @@ from elliot_advrec.runlog import NAME
 
 TOLERANCE = 1e-4
 """Of values; batches of another size round otherwise."""
-TIMEOUT = 900.0
+TIMEOUT = 300.0
 
 
 def torchrun(recipe: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
