@@ -60,7 +60,7 @@ def logged(path: Path, title: str) -> Iterator[RunLog]:
     log.say(title)
     try:
         yield log
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # by Ctrl-C; by kill, or a scheduler
         log.say(f"stopped after {clock(time.monotonic() - begun)}")
         raise
     except UserError as error:

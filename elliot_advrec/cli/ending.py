@@ -8,24 +8,29 @@
 | 70 | a fault of the program itself (``EX_SOFTWARE``); never taken for what a scan says of its pictures |
 | 130 | stopped by Ctrl-C |
 | 141 | nobody reads the output any more (128 and ``SIGPIPE``, as a shell has it) |
+| 143 | stopped by ``kill``, or by a scheduler whose time is up (128 and ``SIGTERM``) |
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 import typer
 
 from elliot_advrec import __version__
 from elliot_advrec.errors import AloneError, UserError, plain
-from elliot_advrec.launch import speaks
+from elliot_advrec.launch import launched, speaks
 
-MENDABLE, FAULT, STOPPED, PIPE = 2, 70, 130, 141
+MENDABLE, FAULT, STOPPED, PIPE, TERMINATED = 2, 70, 130, 141, 143
 MEMORY = ("out of memory", "can't allocate memory", "std::bad_alloc", "unable to allocate")
 
 
@@ -34,14 +39,16 @@ def end(app: typer.Typer) -> None:
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
     try:
-        app(standalone_mode=True)
+        with _told_to_stop():
+            app(standalone_mode=True)
     except UserError as error:
         _fail(str(error), MENDABLE, alone=isinstance(error, AloneError))
     except KeyboardInterrupt:
         _stopped()
     except SystemExit as leaving:
-        if leaving.code == STOPPED:  # typer catches Ctrl-C itself, and says nothing
-            _stopped()
+        # Typer catches Ctrl-C itself, and says nothing.
+        if leaving.code in (STOPPED, TERMINATED):
+            _stopped(int(leaving.code))
         # Typer leaves with 1 after some faults too: a pipe that broke, an EOFError.
         if leaving.code == 1 and not isinstance(leaving.__context__, typer.Exit):
             cause = leaving.__context__ or leaving
@@ -85,6 +92,23 @@ def _fail(said: str, code: int, *, alone: bool = False) -> NoReturn:
     sys.exit(code)
 
 
-def _stopped() -> NoReturn:
+@contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Within the block SIGTERM leaves as Ctrl-C does, so that logs end and temporary files go."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(TERMINATED)
+
+    if launched():  # one that waits for others would hear of it only when they answer, and must die at once
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stopped(code: int = STOPPED) -> NoReturn:
     typer.echo("stopped; run the same command again to go on from here", err=True)
-    sys.exit(STOPPED)
+    sys.exit(code)

@@ -6,12 +6,13 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from drawn_items import build, draw
-from torch import nn
+from torch import Tensor, nn
 
 from elliot_advrec.attacks.budget import Budget
 from elliot_advrec.errors import UserError
@@ -90,7 +91,7 @@ def ranking(items: int = 48, users: int = 5) -> Ranking:
     rng = np.random.default_rng(0)
     triples = rng.integers(0, [users, items // 2, items], (200, 3))
 
-    def score(who: np.ndarray, rows: np.ndarray, pixels: torch.Tensor) -> torch.Tensor:
+    def score(who: np.ndarray, rows: np.ndarray, pixels: Tensor) -> Tensor:
         return (taste[torch.from_numpy(who)] * pixels).sum((1, 2, 3))
 
     return Ranking(triples, score)
@@ -108,7 +109,7 @@ def test_losses_against_loops(tmp_path: Path) -> None:
     extractor = build(catalog)
     loss = PerceptualLoss(FrozenExtractor(extractor), (3, 1))
     found, total = loss(one, loss.features(other)), torch.zeros(3)
-    seen: dict[str, torch.Tensor] = {}
+    seen: dict[str, Tensor] = {}
     backbone = extractor.eval().backbone
     for name in ("blocks.1", "blocks.3"):
         backbone.get_submodule(name).register_forward_hook(
@@ -163,7 +164,7 @@ def test_the_adversary_raises_the_bpr_loss_and_moves_embeddings(tmp_path: Path) 
     with torch.no_grad():
         targets = view.embed(pixels.floats(range(20, 28)))
     kinds = ["fgsm", "pgd", "clean", "fgsm", "pgd", "clean", "fgsm", "pgd"]
-    found = adversary.attack(pictures, kinds, targets)
+    found = adversary.attack(pictures, kinds, targets, 16 / 255)
     moved = (found - clean).abs().amax((1, 2, 3))
     assert [bool(value) for value in moved > 0] == [kind != "clean" for kind in kinds]
     assert Budget("linf", 16 / 255).contains(found - clean).all()
@@ -173,7 +174,7 @@ def test_the_adversary_raises_the_bpr_loss_and_moves_embeddings(tmp_path: Path) 
     with torch.no_grad():
         assert (cosine(view.embed(found[7:]), targets[7:]) > cosine(view.embed(clean[7:]), targets[7:])).all()
     single = adversary.attack(
-        Pictures(np.array([4]), clean[4:5], users[4:5], raised[4:5], [4]), ["pgd"], targets[4:5]
+        Pictures(np.array([4]), clean[4:5], users[4:5], raised[4:5], [4]), ["pgd"], targets[4:5], 16 / 255
     )
     assert torch.allclose(single[0], found[4], atol=1e-6)
 
@@ -216,6 +217,37 @@ def test_a_stages_own_weight_of_the_bpr_loss_goes_before_the_trainings(tmp_path:
     assert equal(trained("here", 0.1, bpr_weight=50.0), heavy)
     assert not equal(trained("nowhere", 0.1), heavy)
     assert equal(trained("off", 50.0, bpr_weight=0.0), trained("none", 0.0))
+
+
+def test_a_stages_own_eps_go_before_the_trainings_and_are_drawn_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, pixels = draw(tmp_path)
+    drawn: list[float] = []
+    attack = Adversary.attack
+
+    def watched(self: Adversary, *given: Any) -> Tensor:
+        found = attack(self, *given)
+        reached = (found - given[0].pixels).abs().max()
+        assert 0.9 * given[-1] < float(reached) <= given[-1] + 1e-6
+        drawn.append(given[-1])
+        return found
+
+    monkeypatch.setattr(Adversary, "attack", watched)
+
+    def trained(name: str, everywhere: str, **here: object) -> nn.Module:
+        filter = UNet(TINY)
+        config = stages({"lr": 1e-2, "epochs": 2, **here}, eps=everywhere, perceptual_stages=[])
+        train(filter, build(catalog), catalog, pixels, config, folder=tmp_path / name)
+        return filter.network
+
+    wide = trained("wide", "32/255")
+    assert equal(trained("here", "1/255", eps=["32/255"]), wide)
+    assert set(drawn) == {32 / 255}
+    drawn.clear()
+    assert not equal(trained("several", "1/255", eps=["8/255", "32/255"]), wide)
+    assert len(drawn) == 12
+    assert set(drawn) == {8 / 255, 32 / 255}
 
 
 @pytest.mark.parametrize("name", ["pixel", "perceptual", "bpr"])
@@ -314,6 +346,8 @@ def test_bad_input(tmp_path: Path) -> None:
         ({"stages": []}, "at least 1"),
         ({"eps": "8/0"}, "a fraction such as 8/255"),
         ({"stages": [{"attacks": ["fgsm", "fgsm"]}]}, "attacks must be distinct"),
+        ({"stages": [{"eps": ["8/255", 8 / 255]}]}, "eps must be distinct"),
+        ({"stages": [{"eps": []}]}, "at least 1"),
         ({"stages": [{"learns": ["detector"], "bpr_weight": 2}]}, "bpr_weight does nothing in a stage"),
         ({"stages": [{"epoch": 1}]}, "epoch"),
     ):

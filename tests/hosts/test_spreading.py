@@ -16,9 +16,19 @@ from said import Said
 from tiny_recipes import save, small
 
 from elliot_advrec.errors import UserError
-from elliot_advrec.experiment import Plan, Stage, Store, Workspace, make_plan, resolve_device, run_plan
+from elliot_advrec.experiment import (
+    Plan,
+    Stage,
+    Store,
+    Workspace,
+    describing_systems,
+    make_plan,
+    resolve_device,
+    run_plan,
+)
 from elliot_advrec.experiment.plan import ancestors
-from elliot_advrec.hosts.cluster import joining, making, spreading
+from elliot_advrec.extractors import frozen
+from elliot_advrec.hosts.cluster import engine, joining, making, spreading
 from elliot_advrec.hosts.cluster.board import Board, BoardProgress, Note
 from elliot_advrec.hosts.cluster.looking import libraries, look
 from elliot_advrec.hosts.cluster.spreading import TRIES, Answer, spread
@@ -197,6 +207,29 @@ def test_a_resolved_recipe_has_the_plan_of_its_recipe(tmp_path: Path, path: Path
     with board.held(recipe.resolved()):
         again = make_plan(load(board.recipe, resolved=True), "cpu")
     assert [stage.key for stage in again.stages] == [stage.key for stage in make_plan(recipe, "cpu").stages]
+
+
+@pytest.mark.parametrize("here", ["float32", "bf16"])
+def test_machines_take_the_precision_that_was_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    recipe = load(save(small(precision="auto"), tmp_path / "recipe.yml"))
+    board, real = Board(tmp_path, RUN), frozen.resolve_precision
+
+    def on_a_machine_with(fast: str) -> None:
+        def resolve(name: str, device: str) -> str:
+            return fast if name == "auto" else real(name, device)
+
+        for module in (engine, describing_systems):
+            monkeypatch.setattr(module, "resolve_precision", resolve)
+
+    on_a_machine_with(here)
+    planned = make_plan(recipe, "cpu")
+    with board.held(engine.decided(recipe, "cpu")):
+        on_a_machine_with("bf16" if here == "float32" else "float32")
+        assert {stage.key for stage in make_plan(recipe, "cpu").stages} != {s.key for s in planned.stages}
+        there = make_plan(load(board.recipe, resolved=True), "cpu")
+    assert [stage.key for stage in there.stages] == [stage.key for stage in planned.stages]
 
 
 @pytest.mark.parametrize(

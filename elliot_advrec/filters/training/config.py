@@ -23,6 +23,8 @@ class StageConfig(Config):
     """Highest learning rate of the stage."""
     attacks: tuple[Kind, ...] = Field(default=("fgsm",), min_length=1)
     """Attacks whose pictures are learned from beside clean ones, all in equal shares."""
+    eps: tuple[Radius, ...] | None = Field(default=None, min_length=1)
+    """L-infinity radii of these attacks, one of them drawn for each step; the training's where absent."""
     learns: tuple[Learner, ...] = Field(default=("filter",), min_length=1)
     """Which networks learn. Where the detector does, each picture is seen clean and attacked (1:1); else it
     is seen as one of the two, as drawn."""
@@ -32,8 +34,8 @@ class StageConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> StageConfig:
-        for name in ("attacks", "learns"):
-            values = getattr(self, name)
+        for name in ("attacks", "learns", "eps"):
+            values = getattr(self, name) or ()
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must be distinct, got {list(values)}")
         if self.bpr_weight is not None and "filter" not in self.learns:

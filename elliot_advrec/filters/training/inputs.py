@@ -43,7 +43,7 @@ class Adversary:
     neighbours, as the item-to-item threat has it).
 
     Args:
-        config: radius and steps.
+        config: steps.
         see: pixels in [0, 1] to the pixels that the extractor sees; the identity for an oblivious attacker.
         embed: the frozen extractor, (n, 3, H, W) -> (n, D).
         ranking: the recommender, where there is one.
@@ -56,19 +56,21 @@ class Adversary:
         embed: Callable[[Tensor], Tensor],
         ranking: Ranking | None,
     ) -> None:
-        self.budget, self.see, self.embed, self.ranking = Budget("linf", config.eps), see, embed, ranking
+        self.see, self.embed, self.ranking = see, embed, ranking
         # The last point, as the papers train on: it spares a forward pass, and failures are examples too.
         pgd = PGDConfig(steps=config.pgd_steps, step_rule="scaled", keep="last")
         self.attacks: dict[str, Attack] = {"fgsm": FGSM(FGSMConfig(keep="last")), "pgd": PGD(pgd)}
 
-    def attack(self, pictures: Pictures, kinds: Sequence[str], targets: Tensor) -> Tensor:
+    def attack(self, pictures: Pictures, kinds: Sequence[str], targets: Tensor, eps: float) -> Tensor:
         """(N, 3, H, W) attacked pictures.
 
         Args:
             pictures: N clean ones.
             kinds: N of ``fgsm``, ``pgd``, or ``clean`` for pictures that stay as they are.
             targets: (N, D) embeddings to imitate, looked at where a picture has no user.
+            eps: L-infinity radius, in pixels of [0, 1].
         """
+        budget = Budget("linf", eps)
         found = pictures.pixels.clone()
         named, ranked = np.asarray(kinds), pictures.users >= 0
         for kind, attack in self.attacks.items():
@@ -78,7 +80,7 @@ class Adversary:
                     continue
                 loss = self._by_rank(pictures, places) if by_rank else self._by_embedding(targets[places])
                 streams = Streams([pictures.seeds[place] for place in places])
-                found[places] = attack(loss, pictures.pixels[places], self.budget, streams).images
+                found[places] = attack(loss, pictures.pixels[places], budget, streams).images
         return found
 
     def _by_embedding(self, targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -97,7 +97,8 @@ class Steps:
         pictures, triples = self._pictures(chunk, epoch)
         self.filter.network.eval()  # what attacks and, in the detector's stage, its examples are made by
         kinds = self._kinds(pictures.rows, epoch, stage, clean=not joint)
-        attacked = self.adversary.attack(pictures, kinds, self._targets(pictures.rows, epoch))
+        targets, eps = self._targets(pictures.rows, epoch), self._eps(chunk, epoch, stage)
+        attacked = self.adversary.attack(pictures, kinds, targets, eps)
         with optimiser.autocast():
             losses = self._judge(pictures, attacked, triples, stage)
             weights = [self._weight(name, stage) for name in losses]
@@ -168,6 +169,11 @@ class Steps:
         known = [*(["clean"] if clean else []), *stage.attacks]
         drawn = [stream_seed(self.seed, "kind", epoch, self.catalog.ids[row]) for row in rows]
         return [known[value % len(known)] for value in drawn]
+
+    def _eps(self, chunk: np.ndarray, epoch: int, stage: StageConfig) -> float:
+        """The radius of a step's attacks, drawn evenly by (seed, epoch, first item)."""
+        known = stage.eps or (self.config.eps,)
+        return known[stream_seed(self.seed, "eps", epoch, self.catalog.ids[chunk[0]]) % len(known)]
 
     @torch.no_grad()
     def _targets(self, rows: np.ndarray, epoch: int) -> Tensor:

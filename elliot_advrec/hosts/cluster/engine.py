@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ import torch
 from elliot_advrec import __version__
 from elliot_advrec.errors import UserError
 from elliot_advrec.experiment import Finished, Plan, Stage, Workspace
+from elliot_advrec.extractors.frozen import resolve_precision
 from elliot_advrec.hosts.cluster.board import PATIENCE, Board
 from elliot_advrec.hosts.cluster.joining import Joined, Machine, joined
 from elliot_advrec.hosts.cluster.looking import libraries, look
@@ -27,6 +29,20 @@ def cluster(address: str, cpus: int | None = None) -> Iterator[Spread]:
     """An engine for ``dispatch.run``, connected within the block; see ``joining.joined``."""
     with joined(address, cpus) as found:
         yield Spread(found)
+
+
+def decided(recipe: Recipe, device: str) -> dict[str, Any]:
+    """The resolved recipe that machines read, with the precision that this one takes for ``auto``.
+
+    Another machine might take another one, and with it find another plan.
+
+    Args:
+        recipe: as it was planned here.
+        device: ``cpu`` or ``cuda``.
+    """
+    ours = recipe.adversarial
+    precision = resolve_precision(ours.precision, device)
+    return replace(recipe, adversarial=replace(ours, precision=precision)).resolved()
 
 
 class Spread:
@@ -62,7 +78,7 @@ class Spread:
     def run(self, recipe: Recipe, plan: Plan, workspace: Workspace, progress: Progress) -> list[Finished]:
         store = workspace.store.root.resolve()
         board = Board(store, secrets.token_hex(8))
-        with board.held(recipe.resolved()):
+        with board.held(decided(recipe, workspace.device.type)):
             crew = RayCrew(board, workspace.device.type, self.joined)
             crew.check(progress)
             try:
