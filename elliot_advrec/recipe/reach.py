@@ -46,7 +46,8 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
     """The attacks that serve a threat.
 
     Raises:
-        UserError: one of them needs what the threat's adversary does not have, or there is none.
+        UserError: one of them needs what the threat's adversary does not have, or has too few pairs to be
+            judged, or there is none.
     """
     serving = [attack for attack in attacks if attack.threats is None or threat.name in attack.threats]
     if not serving:
@@ -62,6 +63,14 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
                 f"the attack '{attack.name}' {reason[0]}, and the adversary of '{threat.name}' {reason[1]}",
                 where=attack.where,
                 remedy="name the threats it serves: threats: [...]",
+            )
+        together = threat.built.together
+        if attack.pairs is not None and attack.pairs < together:
+            raise UserError(
+                f"{attack.pairs} pairs of the attack '{attack.name}' are too few for the threat"
+                f" '{threat.name}', which judges {together} pictures at a time",
+                where=attack.where,
+                remedy=f"write pairs: {together} or more, or name the threats it serves: threats: [...]",
             )
     return serving
 

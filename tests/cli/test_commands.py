@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -219,3 +220,16 @@ def test_ctrl_c_says_how_to_go_on(
         cli.main()
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "stopped; run the same command again to go on from here\n"
+
+
+def test_sigterm_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("elliot_advrec.listing.sections", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("sys.argv", ["elliot", "list"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 143
+    assert capsys.readouterr().err == "stopped; run the same command again to go on from here\n"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Called
+from commands import Called, start
 from tiny_recipes import save, small
 
 from elliot_advrec import paced
@@ -16,6 +17,7 @@ from elliot_advrec.progress import SILENT, Several
 from elliot_advrec.runlog import NAME, RunLog, logged
 
 Elliot = Callable[..., Called]
+TIMEOUT = 120.0
 DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 
 
@@ -88,14 +90,38 @@ def test_a_log_says_how_a_run_ended(tmp_path: Path) -> None:
             log.say("at work")
             raise error
 
-    for error in (UserError("no", remedy="yes"), KeyboardInterrupt(), ValueError("odd\nvalue")):
+    for error in (
+        UserError("no", remedy="yes"),
+        KeyboardInterrupt(),
+        ValueError("odd\nvalue"),
+        SystemExit(143),
+    ):
         with pytest.raises(type(error)):
             fail(error)
     said = undated(path)
-    assert said[::3] == ["a run"] * 3
+    assert said[::3] == ["a run"] * 4
     assert said[2] == "error: no; yes"
     assert re.fullmatch(r"stopped after \d:\d\d", said[5])
     assert said[8] == "fault: ValueError: odd\\nvalue"
+    assert re.fullmatch(r"stopped after \d:\d\d", said[11])
+
+
+def test_a_run_that_is_told_to_stop_says_so_and_goes_on_later(recipe: Path, tmp_path: Path) -> None:
+    arguments, log = ["run", recipe, "-o", tmp_path / "out"], tmp_path / "said.txt"
+    process, until = start(arguments, log), time.monotonic() + TIMEOUT
+    while not (written := tmp_path / "out" / NAME).exists() or "[2/" not in written.read_text("utf-8"):
+        assert time.monotonic() < until
+        assert process.is_alive(), log.read_text("utf-8")
+        time.sleep(0.02)
+    process.terminate()
+    process.join(TIMEOUT)
+    assert process.exitcode == 143
+    assert log.read_text("utf-8").endswith("stopped; run the same command again to go on from here\n")
+    assert re.fullmatch(r"stopped after \d:\d\d", undated(written)[-1])
+    again = start(arguments, log)
+    again.join(TIMEOUT)
+    assert again.exitcode == 0
+    assert re.fullmatch(r"done in \d+:\d\d", undated(written)[-1])
 
 
 def test_lines_wait_for_the_folder_and_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:

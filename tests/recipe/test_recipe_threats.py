@@ -151,6 +151,16 @@ def test_a_model_starts_from_its_preset(write: Write) -> None:
             "no attack serves the threat 'promotion'",
             id="unserved",
         ),
+        pytest.param(
+            [
+                VBPR,
+                (THREAT, "      - {preset: untargeted, users: 2, negatives: 3, k: [1]}"),
+                ("{preset: fgsm, eps: 0.03}", "{preset: fgsm, eps: 0.03, pairs: 3}"),
+            ],
+            "3 pairs of the attack 'fgsm' are too few for the threat 'untargeted', which judges 4 pictures "
+            "at a time; write pairs: 4 or more, or name the threats it serves",
+            id="less than a triple",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for(write: Write, replacements: list[tuple[str, str]], expected: str) -> None:
