@@ -6,8 +6,8 @@
 
 Both trees run the recipe of this one's checkout by turns, each over an empty store, as fresh `elliot
 run` commands; what is shown is the median over the repeats of the seconds of all stages of a kind, of
-the whole command (start and report included), and of its processor time. Written as JSON and Markdown
-beside this file.
+the whole command (start and report included), and of its processor time; and whether the two give the
+same rows. Written as JSON and Markdown beside this file.
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from elliot_advrec.files import atomic, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+VALUES = ("value", "ci_low", "ci_high", "n")
 
 
-def run(tree: Path, recipe: Path, more: list[str]) -> dict[str, float]:
-    """Seconds by kind of stage, of the command, and of the processor, with the package of ``tree``."""
+Rows = list[dict[str, Any]]
+
+
+def run(tree: Path, recipe: Path, more: list[str]) -> tuple[dict[str, float], Rows]:
+    """Seconds by kind of stage, of the command, and of the processor; and the rows, of ``tree``'s package."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "elliot_advrec.cli", "run", str(recipe), "-o", folder, "-q", *more]
         used, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -43,13 +48,32 @@ def run(tree: Path, recipe: Path, more: list[str]) -> dict[str, float]:
             env={**os.environ, "PYTHONPATH": str(tree)},
         )
         wall, spent = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-        stages = json.loads((Path(folder) / "results.json").read_text("utf-8"))["stages"]
+        results = json.loads((Path(folder) / "results.json").read_text("utf-8"))
     found: dict[str, float] = defaultdict(float)
-    for stage in stages:
+    for stage in results["stages"]:
         found[stage["kind"]] += stage["seconds"]
     found["(whole command)"] = wall
     found["(processor)"] = spent.ru_utime + spent.ru_stime - used.ru_utime - used.ru_stime
-    return dict(found)
+    return dict(found), results["rows"]
+
+
+def compared(before: Rows, after: Rows) -> str:
+    """How the rows of two trees differ, in words."""
+    old, new = ({_name(row): row["value"] for row in rows} for rows in (before, after))
+    if old.keys() != new.keys():
+        return f"{len(old.keys() ^ new.keys())} rows are in one of the two alone."
+    apart = {name: abs(new[name] - value) for name, value in old.items() if new[name] != value}
+    if not apart:
+        return f"{len(old)} rows, all the same."
+    names = [json.loads(name) for name in apart]
+    who = sorted({f"{name['attack']} on {name['defense']}" for name in names})
+    shown = sorted({name["metric"] for name in names})
+    others = f"the others ({', '.join(who)}; {', '.join(shown)}) by {max(apart.values()):.2g} at most"
+    return f"{len(old)} rows, {len(old) - len(apart)} the same; {others}."
+
+
+def _name(row: dict[str, Any]) -> str:
+    return json.dumps({key: held for key, held in row.items() if key not in VALUES}, sort_keys=True)
 
 
 def main() -> None:
@@ -65,9 +89,11 @@ def main() -> None:
     more = ["--preset", asked.preset] if asked.preset else []
     trees = {"before": asked.before.resolve(), "after": ROOT}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in trees}
+    rows: dict[str, Rows] = {}
     for _ in range(asked.repeats):
         for name, tree in trees.items():
-            runs[name].append(run(tree, recipe, more))
+            seconds, rows[name] = run(tree, recipe, more)
+            runs[name].append(seconds)
     commits = {
         name: subprocess.check_output(["git", "-C", tree, "rev-parse", "--short", "HEAD"], text=True).strip()
         for name, tree in trees.items()
@@ -89,12 +115,15 @@ def main() -> None:
         old, new = median["before"][kind], median["after"][kind]
         ratio = f"{new / old:.2f}" if old else ""
         lines.append(f"| {kind} | {old:.1f} | {new:.1f} | {ratio} |")
+    difference = compared(rows["before"], rows["after"])
+    lines += ["", difference]
     print("\n".join(lines))
     name = f"stage_times_{recipe.stem}"
     document = {
         "machine": machine,
         "commits": commits,
         "preset": asked.preset,
+        "rows": difference,
         "median": median,
         "runs": runs,
     }
