@@ -12,7 +12,9 @@ from elliot_advrec.recipe.text import parse
 EVERY = "*"
 """Key of an overlay that stands for each entry of a list."""
 _PART = re.compile(r"\[(\d+)\]|\"([^\"]+)\"|([^.\[\]\"]+)")
-_NAMING = ("name", "preset", "type", "source")
+_COMPONENT = ("preset", "type", "source")
+"""Keys that name an entry's component; one of them does."""
+_NAMING = ("name", *_COMPONENT)
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -20,7 +22,8 @@ def merge(base: Node, over: Node) -> Node:
 
     A mapping over a list changes entries of the list: ``"*"`` each of them, another key the entries of that
     name, and neither makes a list where there is none. A key of an overlay that ends in ``?`` changes an
-    existing key, and waits for ``settle`` otherwise.
+    existing key, and waits for ``settle`` otherwise. Where an overlay names another component (``preset:
+    synthetic`` over ``source: folder``), its name alone stays.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict):
         return Node([_entry(entry, over) for entry in base.value], base.origin)
@@ -29,6 +32,8 @@ def merge(base: Node, over: Node) -> Node:
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)
+    if any(key in _COMPONENT and child.origin.overlay for key, child in over.items()):
+        merged = {key: child for key, child in merged.items() if key not in _COMPONENT}
     for key, child in over.items():
         bare = key.removesuffix("?")
         place = bare if child.origin.overlay and bare in merged else key
@@ -43,12 +48,15 @@ def _of_every_entry(node: Node) -> bool:
 
 
 def settle(settings: Node, known: Collection[str]) -> Node:
-    """Overlay keys ``key?`` as ``key`` where it is ``known``, dropped where not."""
+    """Overlay keys ``key?`` as ``key`` where it is ``known``, dropped where not.
+
+    A ``key`` that is there as well was set after the overlay was laid: it goes over what the overlay says.
+    """
     settled: dict[str, Node] = {}
     for key, child in settings.items():
         bare = key.removesuffix("?")
         if bare == key or not child.origin.overlay:
-            settled[key] = child
+            settled[key] = merge(settled[key], child) if key in settled else child
         elif bare in known:
             settled[bare] = child
     return Node(settled, settings.origin)
@@ -145,7 +153,13 @@ def _put(tree: Node, path: list[Key], value: Node, place: str) -> Node:
     empty = Node({}, Origin(value.origin.file, None, above))
     base = _opened(tree) if isinstance(tree.value, dict | str) else empty
     child = _put(base.value.get(key, empty), rest, value, place)
-    return Node({**base.value, key: child}, base.origin)
+    kept = base.value if rest else _but_waiting(base.value, f"{key}?")
+    return Node({**kept, key: child}, base.origin)
+
+
+def _but_waiting(held: dict[str, Node], key: str) -> dict[str, Node]:
+    """All but what an overlay says under ``key``, which waits for ``settle`` and is not to be mixed in."""
+    return {name: child for name, child in held.items() if name != key or not child.origin.overlay}
 
 
 def _index(entries: Node, key: Key, place: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,32 @@ def test_the_small_overlay_shrinks_what_each_part_has(write: Write) -> None:
 
 def test_set_goes_over_an_overlay(write: Write) -> None:
     assert load(write(), ["attacks.pgd.steps=5"], overlay="small").adversarial.attacks[1].steps == 5
+
+
+def test_set_of_one_key_leaves_the_others_that_an_overlay_says(write: Write) -> None:
+    def training(*assignments: str) -> Any:
+        return load(write(), assignments, overlay="synthetic").adversarial.defenses[1].config.training
+
+    plain = training()
+    assert (plain.epochs, plain.lr) == (6, 0.0015)
+    assert training("defenses.at.training.lr=0.25") == plain.model_copy(update={"lr": 0.25})
+    assert training("defenses.at.training={lr: 0.25}").model_dump(exclude_none=True) == {"lr": 0.25}
+    with pytest.raises(UserError, match="unknown key 'trainings'"):
+        training("defenses.at.trainings.lr=0.25")
+
+
+@pytest.mark.parametrize("overlay", ["tiny", "synthetic"])
+def test_an_overlay_with_another_catalog_leaves_nothing_of_a_persons_own(write: Write, overlay: str) -> None:
+    own = (
+        "      source: synthetic\n      items: 40\n      users: 10\n",
+        "      source: folder\n      images: here\n",
+    )
+    found = load(write(own), overlay=overlay).adversarial.catalog
+    drawn = load(write(), overlay=overlay).adversarial.catalog
+    assert found.kind == "synthetic"
+    assert found.config == drawn.config
+    with pytest.raises(UserError, match="unknown key 'images'"):
+        load(write(own), ["catalog.images=there"], overlay=overlay)
 
 
 def test_attacks_that_an_overlay_makes_equal_are_kept_once(write: Write) -> None:
