@@ -14,6 +14,7 @@ from elliot_advrec.data.appearance import visual_features
 from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.pixel_file import PixelFile
 from elliot_advrec.errors import UserError
+from elliot_advrec.progress import Advance
 from elliot_advrec.seeding import stream_seed
 
 _BLUR = 0.35
@@ -54,6 +55,11 @@ def describe(catalog: Catalog, pixels: PixelFile | None = None) -> np.ndarray:
     return _unit(np.hstack(parts))
 
 
+def usual_users(items: int) -> int:
+    """How many users are simulated where nobody says."""
+    return min(max(100, items // 3), 5000)
+
+
 def simulate(
     catalog: Catalog,
     *,
@@ -66,6 +72,7 @@ def simulate(
     cold: float = 0.0,
     interests: int = 3,
     pixels: PixelFile | None = None,
+    advance: Advance = lambda units: None,
 ) -> pd.DataFrame:
     """Interactions of simulated users; a user's rows do not depend on how many others there are.
 
@@ -81,6 +88,7 @@ def simulate(
         cold: share of items in [0, 1) that are new: nobody has taken one yet. Drawn evenly.
         interests: most interests of a user.
         pixels: the catalog's pictures, used where it has no ``taste`` and no ``features`` are given.
+        advance: told how many users more there are.
 
     Returns:
         Columns user ("u0001", ...), item (a catalog id), rating (1.0 to 5.0) and timestamp (seconds, strictly
@@ -90,7 +98,7 @@ def simulate(
         UserError: numbers that do not fit the catalog, or nothing to have a taste for.
     """
     n = len(catalog.ids)
-    users = min(max(100, n // 3), 5000) if users is None else users
+    users = usual_users(n) if users is None else users
     per_user = (min(5, max(1, n // 4)), min(20, max(1, n // 2))) if per_user is None else per_user
     least, most = per_user
     if users < 1 or interests < 1 or not 1 <= least <= most:
@@ -112,10 +120,11 @@ def simulate(
     bias = (-popularity * np.log(rank)).astype(np.float32)
     bias[new] = -np.inf
     block = max(1, _BLOCK_FLOATS // (n * interests))
-    drawn = [
-        _block(described, bias, range(start, min(start + block, users)), per_user, seed, sharpness, interests)
-        for start in range(0, users, block)
-    ]
+    drawn = []
+    for start in range(0, users, block):
+        some = range(start, min(start + block, users))
+        drawn.append(_block(described, bias, some, per_user, seed, sharpness, interests))
+        advance(len(some))
     user, item, rating, timestamp = (np.concatenate(column) for column in zip(*drawn, strict=True))
     width = max(4, len(str(users)))
     names = np.array([f"u{number + 1:0{width}d}" for number in range(users)], dtype=object)

@@ -17,6 +17,7 @@ from elliot_advrec.extractors.batches import Batch
 from elliot_advrec.extractors.evaluation import evaluate
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
+from elliot_advrec.progress import Advance
 from elliot_advrec.seeding import stream_seed
 from elliot_advrec.streams import Streams
 
@@ -32,6 +33,7 @@ def adversarial_accuracy(
     eps: float = 0.03,
     steps: int = 8,
     seed: int = 0,
+    advance: Advance = lambda units: None,
 ) -> dict[str, Any]:
     """``evaluate`` on pictures that PGD moved to raise the losses of both heads.
 
@@ -45,6 +47,7 @@ def adversarial_accuracy(
         eps: L-infinity radius in pixels of [0, 1].
         steps: of PGD, with a random start and the step rule ``scaled``.
         seed: of the random starts, one stream an item.
+        advance: told of every batch how many pictures it had.
 
     Returns:
         The numbers of ``evaluate``.
@@ -57,4 +60,4 @@ def adversarial_accuracy(
         loss = adversary_loss(view, batch.category, batch.attributes)
         return attack(loss, batch.pixels, budget, streams).images
 
-    return evaluate(extractor, catalog, pixels, rows, batch_size, device, change=change)
+    return evaluate(extractor, catalog, pixels, rows, batch_size, device, change=change, advance=advance)

@@ -11,7 +11,7 @@ from elliot_advrec.experiment.describing_data import Data
 from elliot_advrec.experiment.describing_extractors import extractor_stage
 from elliot_advrec.experiment.describing_guards import guard_stage, shielded
 from elliot_advrec.experiment.describing_rankings import recommender_stages
-from elliot_advrec.experiment.learning import STEPS
+from elliot_advrec.experiment.learning import PICTURES, STEPS
 from elliot_advrec.experiment.stages import Stage
 from elliot_advrec.experiment.system import System
 from elliot_advrec.extractors.frozen import Precision, resolve_precision
@@ -103,4 +103,5 @@ class Systems:
             {"seed": self.seed},
             gradients_per_picture=float(STEPS),
             split="test",
+            pictures=PICTURES,
         )

@@ -12,7 +12,7 @@ from elliot_advrec.data.catalog import Catalog
 from elliot_advrec.data.folds import items_of, split_rows
 from elliot_advrec.data.matrices import build_folds
 from elliot_advrec.data.pixels import prepare
-from elliot_advrec.data.taste import simulate
+from elliot_advrec.data.taste import simulate, usual_users
 from elliot_advrec.experiment.given_features import features_digest, treatment
 from elliot_advrec.experiment.stages import Outcome, Stage
 from elliot_advrec.experiment.suiting import check_catalog
@@ -99,8 +99,10 @@ def make_interactions(workspace: Workspace, stage: Stage, folder: Path, progress
         if frame is None:
             progress.say("no interactions are given: simulating users with visual taste")
             pixels = workspace.pixels(stage.needs["catalog"])
-            simulation = stage.parts["simulation"]
-            frame = simulate(catalog, seed=experiment.random_seed, pixels=pixels, **simulation.model_dump())
+            settings, seed = stage.parts["simulation"].model_dump(), experiment.random_seed
+            users = settings["users"] or usual_users(len(catalog.ids))
+            with progress.track("simulating users", users) as advance:
+                frame = simulate(catalog, seed=seed, pixels=pixels, advance=advance, **settings)
     elif fixed is None:
         frame = given.dataset_path
     simulated = isinstance(frame, pd.DataFrame) and bool(frame.attrs.get("simulated"))

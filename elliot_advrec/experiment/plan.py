@@ -55,6 +55,8 @@ class Plan:
         if not stage.gradients_per_picture:
             return stage.gradients
         count = self._attacked(stage) if stage.split == ATTACKED else self._pictures[stage.split]
+        if stage.pictures is not None:
+            count = min(count, stage.pictures)
         return round(stage.gradients_per_picture * count)
 
     def _attacked(self, stage: Stage) -> int:

@@ -17,7 +17,7 @@ REVISION = {
     "filter": 3,
     "guard": 1,
     "embeddings": 1,
-    "accuracy": 1,
+    "accuracy": 2,
     "search": 1,
     "recommender": 2,
     "probe": 1,
@@ -46,6 +46,7 @@ class Stage:
         gradients: image-gradient evaluations it will take, at most.
         gradients_per_picture: on average for each picture of ``split``, where their number is not known yet.
         split: the catalog's split that ``gradients_per_picture`` counts over, or ``ATTACKED``.
+        pictures: of that split, at most; None: all.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Stage:
     gradients: int = 0
     gradients_per_picture: float = 0.0
     split: str = "train"
+    pictures: int | None = None
 
     @cached_property
     def key(self) -> str:

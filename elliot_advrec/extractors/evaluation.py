@@ -16,6 +16,7 @@ from elliot_advrec.extractors.batches import Batch, batches
 from elliot_advrec.extractors.extractor import Extractor
 from elliot_advrec.extractors.frozen import FrozenExtractor
 from elliot_advrec.extractors.losses import category_loss, texture_loss
+from elliot_advrec.progress import Advance
 
 Change = Callable[[FrozenExtractor, Batch], Tensor]
 """What is done to a batch's pixels before they are judged."""
@@ -31,6 +32,7 @@ def evaluate(
     *,
     texture_weight: float = 1.0,
     change: Change | None = None,
+    advance: Advance = lambda units: None,
 ) -> dict[str, Any]:
     """Accuracy and losses of both heads on some items.
 
@@ -43,6 +45,7 @@ def evaluate(
         device: where to compute.
         texture_weight: of the texture loss within ``loss``.
         change: perturbs each batch before it is judged; nothing when None.
+        advance: told of every batch how many pictures it had.
 
     Returns:
         ``accuracy``, ``top5_accuracy`` (with fewer than 5 categories, 1) and ``category_loss`` over the
@@ -74,6 +77,7 @@ def evaluate(
             _add_category(sums, features.category, batch.category)
         if features.attributes is not None and batch.attributes is not None:
             _add_texture(sums, features.attributes, batch.attributes)
+        advance(len(batch.rows))
     return _means(sums, len(chosen), texture_weight)
 
 

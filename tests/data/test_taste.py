@@ -146,7 +146,10 @@ def test_a_user_does_not_depend_on_the_others(
     few = simulate(drawn[0], users=7, seed=8)
     pd.testing.assert_frame_equal(many[many["user"].isin(few["user"])], few)
     monkeypatch.setattr("elliot_advrec.data.taste._BLOCK_FLOATS", 400 * 3 * 5)
-    pd.testing.assert_frame_equal(simulate(drawn[0], users=60, seed=8), many)
+    told: list[int] = []
+    pd.testing.assert_frame_equal(simulate(drawn[0], users=60, seed=8, advance=told.append), many)
+    assert len(told) > 1
+    assert sum(told) == 60
     assert not simulate(drawn[0], users=7, seed=9)["item"].equals(few["item"])
 
 

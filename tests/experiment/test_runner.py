@@ -14,6 +14,7 @@ import pytest
 from tiny_recipes import matrix, save, small
 
 from elliot_advrec import report
+from elliot_advrec.experiment import describing_systems, learning, make_plan
 from elliot_advrec.experiment.stages import COLUMNS
 from elliot_advrec.hosts import embedded
 from elliot_advrec.recipe import load
@@ -106,6 +107,29 @@ def test_every_defense_has_accuracy_and_every_recommender_its_clean_quality(resu
         assert clean == {
             (r, m, k) for r in ("ContentKNN", "MostPop") for m in ("nDCG", "HR") for k in (5, 10)
         }
+
+
+def test_accuracy_under_attack_is_of_some_pictures_of_a_large_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (learning, describing_systems):
+        monkeypatch.setattr(module, "PICTURES", 5)
+    recipe = load(save(small(defenses=["none"]), tmp_path / "recipe.yml"))
+    plan = make_plan(recipe, "cpu")
+    (stage,) = (stage for stage in plan.stages if stage.kind == "accuracy")
+    assert plan.gradients(stage) == 5 * 8
+    results = embedded.run(recipe, tmp_path / "out")
+    counts = {row["metric"]: row["n"] for row in results["rows"] if row["metric"].endswith("accuracy")}
+    assert counts["adversarial_accuracy"] == 5 < counts["accuracy"]
+    (made,) = (stage for stage in results["stages"] if stage["kind"] == "accuracy")
+    assert made["gradient_evaluations"] == 5 * 8
+    rows = np.arange(10, 90)
+    some = learning._some(rows, 1)
+    assert len(set(some)) == 5
+    assert set(some) <= set(rows)
+    assert np.array_equal(some, learning._some(rows, 1))
+    assert not np.array_equal(some, learning._some(rows, 2))
+    assert np.array_equal(learning._some(rows[:5], 1), rows[:5])
 
 
 def test_intervals_hold_their_value(results: Results) -> None:
