@@ -104,7 +104,7 @@ def make_embeddings(workspace: Workspace, stage: Stage, folder: Path, progress: 
 
 
 def make_accuracy(workspace: Workspace, stage: Stage, folder: Path, progress: Progress) -> Outcome:
-    """Clean accuracy of both heads on the test split, and of categories under PGD-8 at eps 0.03 on some of it."""
+    """Clean accuracy of both heads on the test split; of categories under PGD-8 at eps 0.03 on some of it."""
     catalog = workspace.catalog(stage.needs["catalog"])
     pixels = workspace.pixels(stage.needs["catalog"])
     frozen = workspace.frozen(stage.needs["extractor"])
