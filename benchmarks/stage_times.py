@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -59,16 +60,17 @@ def run(tree: Path, recipe: Path, more: list[str]) -> tuple[dict[str, float], Ro
 
 def compared(before: Rows, after: Rows) -> str:
     """How the rows of two trees differ, in words."""
-    old, new = ({_name(row): row["value"] for row in rows} for rows in (before, after))
+    old, new = ({_name(row): [row[key] for key in VALUES] for row in rows} for rows in (before, after))
     if old.keys() != new.keys():
         return f"{len(old.keys() ^ new.keys())} rows are in one of the two alone."
-    apart = {name: abs(new[name] - value) for name, value in old.items() if new[name] != value}
+    apart = {name: (value[0], new[name][0]) for name, value in old.items() if new[name] != value}
     if not apart:
         return f"{len(old)} rows, all the same."
     names = [json.loads(name) for name in apart]
     who = sorted({f"{name['attack']} on {name['defense']}" for name in names})
     shown = sorted({name["metric"] for name in names})
-    others = f"the others ({', '.join(who)}; {', '.join(shown)}) by {max(apart.values()):.2g} at most"
+    most = max(math.inf if None in pair else abs(pair[0] - pair[1]) for pair in apart.values())
+    others = f"the others ({', '.join(who)}; {', '.join(shown)}) by {most:.2g} at most"
     return f"{len(old)} rows, {len(old) - len(apart)} the same; {others}."
 
 

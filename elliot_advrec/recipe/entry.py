@@ -10,7 +10,7 @@ from elliot_advrec.errors import UserError, nearest
 from elliot_advrec.recipe.checked import build, text
 from elliot_advrec.recipe.kinds import Kind, P
 from elliot_advrec.recipe.merge import merge, settle
-from elliot_advrec.recipe.node import Node, Origin
+from elliot_advrec.recipe.node import Node
 from elliot_advrec.recipe.shipped import preset_path, presets
 from elliot_advrec.recipe.spec import Spec
 from elliot_advrec.recipe.text import read
@@ -82,7 +82,6 @@ def open_entry(kind: Kind[P], node: Node, folder: Path) -> Entry[P]:
         settings = expand(Node(settings.value, node.origin))  # only now: what was overridden need not be set
     known = {*component.config_class.model_fields, *kind.own}
     settings = settle(settings, known)
-    settings = _of_the_named(settings, known, direct if direct is not None else named)
     return Entry(
         text(label, "'name'") if label is not None else name,
         type_name,
@@ -90,19 +89,6 @@ def open_entry(kind: Kind[P], node: Node, folder: Path) -> Entry[P]:
         settings.without(*kind.own),
         Node({key: child for key, child in settings.items() if key in kind.own}, node.origin),
     )
-
-
-def _of_the_named(settings: Node, known: set[str], named: Node | None) -> Node:
-    """Without what a recipe says of another component, where an overlay names this one in its place."""
-    if named is None or not named.origin.overlay:
-        return settings
-    held = {key: child for key, child in settings.items() if key in known or not _below(child.origin)}
-    return Node(held, settings.origin)
-
-
-def _below(origin: Origin) -> bool:
-    """Whether an overlay lies over what was written there, and not the other way round, as over ``--set``."""
-    return not origin.overlay and origin.line is not None
 
 
 def _preset(kind: Kind[P], name: str, node: Node, folder: Path) -> tuple[str, type[P], Node | None]:

@@ -12,9 +12,7 @@ from elliot_advrec.recipe.text import parse
 EVERY = "*"
 """Key of an overlay that stands for each entry of a list."""
 _PART = re.compile(r"\[(\d+)\]|\"([^\"]+)\"|([^.\[\]\"]+)")
-_COMPONENT = ("preset", "type", "source")
-"""Keys that name an entry's component; one of them does."""
-_NAMING = ("name", *_COMPONENT)
+_NAMING = ("name", "preset", "type", "source")
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -22,25 +20,33 @@ def merge(base: Node, over: Node) -> Node:
 
     A mapping over a list changes entries of the list: ``"*"`` each of them, another key the entries of that
     name, and neither makes a list where there is none. A key of an overlay that ends in ``?`` changes an
-    existing key, and waits for ``settle`` otherwise. Where an overlay names another component (``preset:
-    synthetic`` over ``source: folder``), its name alone stays.
+    existing key, and waits for ``settle`` otherwise. A catalog that an overlay names takes the place of another
+    one, whose settings would be pictures and users of other data.
     """
-    if isinstance(base.value, list) and isinstance(over.value, dict):
+    if isinstance(base.value, list) and isinstance(over.value, dict) and over.origin.overlay:
         return Node([_entry(entry, over) for entry in base.value], base.origin)
     if isinstance(over.value, dict):
         base = _opened(base)
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)
-    if any(key in _COMPONENT and child.origin.overlay for key, child in over.items()):
-        merged = {key: child for key, child in merged.items() if key not in _COMPONENT}
     for key, child in over.items():
         bare = key.removesuffix("?")
         place = bare if child.origin.overlay and bare in merged else key
         if place not in merged and _of_every_entry(child):
             continue  # there is no list
-        merged[place] = merge(merged[place], child) if place in merged else child
+        replaced = key == "catalog" and place in merged and _another(merged[place], child)
+        merged[place] = merge(merged[place], child) if place in merged and not replaced else child
     return Node(merged, base.origin)
+
+
+def _another(base: Node, over: Node) -> bool:
+    """Whether an overlay names another catalog than the recipe."""
+    named = over.get("preset")
+    if named is None or not over.origin.overlay:
+        return False
+    preset = _opened(base).get("preset")
+    return preset is None or preset.value != named.value
 
 
 def _of_every_entry(node: Node) -> bool:

@@ -42,7 +42,9 @@ def recipe(folder: Path, **adversarial: Any) -> Recipe:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Spread]:
+    before = signal.getsignal(signal.SIGTERM)
     with cluster("local:2") as found:
+        assert signal.getsignal(signal.SIGTERM) == before, "Ray would end this process in its own way"
         yield found
 
 

@@ -111,18 +111,45 @@ def test_set_of_one_key_leaves_the_others_that_an_overlay_says(write: Write) -> 
         training("defenses.at.trainings.lr=0.25")
 
 
-@pytest.mark.parametrize("overlay", ["tiny", "synthetic"])
-def test_an_overlay_with_another_catalog_leaves_nothing_of_a_persons_own(write: Write, overlay: str) -> None:
-    own = (
-        "      source: synthetic\n      items: 40\n      users: 10\n",
-        "      source: folder\n      images: here\n",
-    )
-    found = load(write(own), overlay=overlay).adversarial.catalog
-    drawn = load(write(), overlay=overlay).adversarial.catalog
-    assert found.kind == "synthetic"
-    assert found.config == drawn.config
-    with pytest.raises(UserError, match="unknown key 'images'"):
-        load(write(own), ["catalog.images=there"], overlay=overlay)
+@pytest.mark.parametrize("overlay", ["tiny", "synthetic", "photographs"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        "catalog: {source: folder, images: here, interactions: here.tsv, size: 64}",
+        "catalog: {name: mine, source: pinterest, images: here, cold: 0.1}",
+        "catalog: deepfashion",
+    ],
+)
+def test_an_overlays_catalog_takes_the_place_of_another(
+    write: Write, monkeypatch: pytest.MonkeyPatch, overlay: str, own: str
+) -> None:
+    monkeypatch.setenv("ELLIOT_ADVREC_DATA", "/nowhere")
+    whole = "catalog:\n      source: synthetic\n      items: 40\n      users: 10\n      size: 32\n"
+    preset = {"tiny": "synthetic", "synthetic": "synthetic", "photographs": "clothing_small"}[overlay]
+    theirs = load(write((whole, f"catalog: {preset}\n")), overlay=overlay).adversarial.catalog
+    found = load(write((whole, f"{own}\n")), overlay=overlay).adversarial.catalog
+    assert found == theirs
+    with pytest.raises(UserError, match="unknown key 'metadata'"):
+        load(write((whole, f"{own}\n")), ["catalog.metadata=there"], overlay=overlay)
+
+
+def test_an_overlay_over_the_same_catalog_leaves_its_other_settings(write: Write) -> None:
+    path = write(("source: synthetic\n      items: 40", "preset: synthetic\n      cold: 0.25"))
+    catalog = load(path, overlay="tiny").adversarial.catalog
+    assert (catalog.config.cold, catalog.config.items) == (0.1, 120)
+    assert load(path, overlay="synthetic").adversarial.catalog.config.cold == 0.25
+    with pytest.raises(UserError, match="unknown key 'itemz'"):
+        load(
+            write(("source: synthetic\n      items: 40", "preset: synthetic\n      itemz: 40")),
+            overlay="tiny",
+        )
+
+
+@pytest.mark.parametrize("inside", ["0.epochs=99", "foo.bar=99"])
+def test_set_below_a_list_that_is_no_list_of_entries_is_refused(write: Write, inside: str) -> None:
+    path = write(("defenses: [none, at]", "defenses: [none, reconstruct]"))
+    with pytest.raises(UserError, match="must be a list"):
+        load(path, [f"defenses.reconstruct.filter_training.stages.{inside}"], overlay="synthetic")
 
 
 def test_attacks_that_an_overlay_makes_equal_are_kept_once(write: Write) -> None:

@@ -158,7 +158,7 @@ def test_a_model_starts_from_its_preset(write: Write) -> None:
                 ("{preset: fgsm, eps: 0.03}", "{preset: fgsm, eps: 0.03, pairs: 3}"),
             ],
             "3 pairs of the attack 'fgsm' are too few for the threat 'untargeted', which judges 4 pictures "
-            "at a time; write pairs: 4 or more, or name the threats it serves",
+            "at a time; write --set attacks.fgsm.pairs=4, or more, or name the threats it serves",
             id="less than a triple",
         ),
     ],

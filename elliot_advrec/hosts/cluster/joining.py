@@ -6,9 +6,11 @@ import importlib.util
 import logging
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,7 +105,8 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
     if ray.is_initialized():
         raise UserError("this process is connected to a Ray cluster already", remedy="call ray.shutdown()")
     try:
-        ray.init(**given, log_to_driver=False, configure_logging=False)
+        with _own_sigterm():
+            ray.init(**given, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise unreachable(address, str(error)) from error
     try:
@@ -111,6 +114,15 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
         yield Joined(machines, cpus or _usual(machines, each if workers else None), workers is not None)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Within the block Ray takes over SIGTERM; after it the signal is this process's own again."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def cores() -> int:
