@@ -20,8 +20,8 @@ def merge(base: Node, over: Node) -> Node:
 
     A mapping over a list changes entries of the list: ``"*"`` each of them, another key the entries of that
     name, and neither makes a list where there is none. A key of an overlay that ends in ``?`` changes an
-    existing key, and waits for ``settle`` otherwise. A catalog that an overlay names takes the place of another
-    one, whose settings would be pictures and users of other data.
+    existing key, and waits for ``settle`` otherwise. A catalog that an overlay names takes the place of
+    another one, whose settings would be pictures and users of other data.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict) and over.origin.overlay:
         return Node([_entry(entry, over) for entry in base.value], base.origin)

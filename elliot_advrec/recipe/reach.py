@@ -70,8 +70,8 @@ def served(threat: ThreatSpec, attacks: Sequence[AttackSpec]) -> list[AttackSpec
                 f"{attack.pairs} pairs of the attack '{attack.name}' are too few for the threat"
                 f" '{threat.name}', which judges {together} pictures at a time",
                 where=attack.where,
-                remedy=f"write --set attacks.{attack.name}.pairs={together}, or more, or name the threats it serves:"
-                " threats: [...]",
+                remedy=f"write --set attacks.{attack.name}.pairs={together}, or more, or name the threats it"
+                " serves: threats: [...]",
             )
     return serving
 

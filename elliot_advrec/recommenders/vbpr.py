@@ -129,6 +129,14 @@ class VBPRNetwork(FactorNetwork):
         # The one large product of the backward pass writes where the gradient lies, penalty included.
         torch.addmm(self.projection, into.t(), step.seen, beta=config.l_e, out=grad(self.projection))
 
+    def clear(self, triples: Triples) -> None:
+        # Of hundred thousands of items a batch has touched a thousand: zeroing all took a fifth of a step.
+        grad(self.users).index_fill_(0, triples.users, 0)
+        for rows in (triples.positives, triples.negatives):
+            grad(self.items).index_fill_(0, rows, 0)
+            grad(self.bias).index_fill_(0, rows, 0)
+        grad(self.projection).zero_()
+
     def penalty(self, step: Step) -> Tensor:
         """What is regularised, as a scalar."""
         config, half = self.config, len(step.user)

@@ -78,10 +78,25 @@ def test_gradients_by_hand_are_those_of_autograd(
         assert theirs.abs().max() > 0
 
 
+@pytest.mark.parametrize(("name", "settings"), BY_HAND)
+def test_a_batch_leaves_no_gradient_behind(
+    name: str, settings: dict[str, Any], random_data: tuple[Interactions, np.ndarray]
+) -> None:
+    net = network(name, settings, random_data)
+    flat = lay_out(net)
+    assert flat.grad is not None
+    for start in (0, 30):
+        triples = TripleSampler(random_data[0].train, 3).epoch(0).batch(start, 30)
+        net.gradients(triples)
+        assert flat.grad.any()
+        net.clear(triples)
+        assert not flat.grad.any()
+
+
 def test_gradients_add_up_over_calls_but_for_the_projection(
     random_data: tuple[Interactions, np.ndarray],
 ) -> None:
-    # The trainer zeroes them before each step; the projection's is written over, which that allows.
+    # The trainer zeroes them after each step; the projection's is written over, which that allows.
     net = network("VBPR", {}, random_data)
     triples = TripleSampler(random_data[0].train, 3).epoch(0)
     lay_out(net)

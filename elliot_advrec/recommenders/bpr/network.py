@@ -50,6 +50,14 @@ class Network(nn.Module, ABC):
         loss.backward()
         return loss.detach()
 
+    def clear(self, triples: Triples) -> None:
+        """Set the gradients of this batch, which has been learned from, to zero again.
+
+        Overridden where it is known which rows of large tables the batch has written to.
+        """
+        for parameter in self.learnable():
+            grad(parameter).zero_()
+
     def begin(self, epoch: int) -> None:
         """Called before each epoch, counted from 0."""
         return None

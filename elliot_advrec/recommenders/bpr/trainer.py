@@ -147,9 +147,10 @@ class Trainer:
             self.network.train()
             self.network.begin(number)
             for start in range(0, self.sampler.size, size):
-                self.optimiser.zero_grad(set_to_none=False)
-                total += self.network.gradients(triples.batch(start, size))
+                batch = triples.batch(start, size)
+                total += self.network.gradients(batch)
                 self.optimiser.step()
+                self.network.clear(batch)
                 done = min(start + size, self.sampler.size)
                 if done - told >= report or done == self.sampler.size:
                     advance(done - told)
