@@ -102,6 +102,7 @@ def _write(tally: Tally, given: argparse.Namespace, seconds: float) -> None:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     kinds = [tally.kind, *(f"--seed={given.seed} --recipe={given.recipe}".split())]
     kinds += [f"--count={given.count or COUNTS[tally.kind]}", f"--kills-a-run={given.kills_a_run}"]
+    kinds += [f"--name={given.name}"] if given.name != "faults" else []
     command = " ".join(["python -m benchmarks.faults", *kinds])
     path = RESULTS / f"{given.name}.json"
     known = json.loads(path.read_text("utf-8")) if path.exists() else {}

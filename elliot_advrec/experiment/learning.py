@@ -115,7 +115,8 @@ def make_accuracy(workspace: Workspace, stage: Stage, folder: Path, progress: Pr
         measured = evaluate(frozen, catalog, pixels, rows, device=workspace.device, advance=advance)
     found = _rows(measured, CLEAN)
     gradients = 0
-    if catalog.categories:
+    rows = rows[catalog.category[rows] >= 0] if catalog.categories else rows[:0]
+    if len(rows):
         seed = stage.parts["seed"]
         rows = _some(rows, seed)
         with progress.track(f"accuracy under PGD-{STEPS} at eps {EPS}", len(rows)) as advance:

@@ -42,11 +42,11 @@ def merge(base: Node, over: Node) -> Node:
 
 def _another(base: Node, over: Node) -> bool:
     """Whether an overlay names another catalog than the recipe."""
-    named = over.get("preset")
-    if named is None or not over.origin.overlay:
+    if not over.origin.overlay:
         return False
-    preset = _opened(base).get("preset")
-    return preset is None or preset.value != named.value
+    base = _opened(base)
+    named = {key: node.value for key in ("preset", "source") if (node := over.get(key)) is not None}
+    return any((held := base.get(key)) is None or held.value != value for key, value in named.items())
 
 
 def _of_every_entry(node: Node) -> bool:

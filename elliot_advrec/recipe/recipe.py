@@ -90,7 +90,7 @@ def load(
     tree = _read_resolved(path) if resolved else read(path)
     path = path.absolute()
     if overlay is not None:
-        tree = merge(tree, _overlay(overlay, path.parent))
+        tree = _with_its_own_users(merge(tree, _overlay(overlay, path.parent)))
     for assignment in overrides:
         tree = override(tree, assignment, KEYS)
     tree = expand(tree)
@@ -99,6 +99,18 @@ def load(
     if node is None:
         raise UserError("'experiment' is missing", where=str(path), remedy="put all keys below 'experiment:'")
     return _recipe(path, mapping(node), overlay)
+
+
+def _with_its_own_users(tree: Node) -> Node:
+    """Without the recipe's interactions where an overlay has put another catalog in: its items are others."""
+    experiment = tree.get("experiment")
+    if experiment is None:
+        return tree
+    ours, given = experiment.get("adversarial"), experiment.get("data_config")
+    catalog = None if ours is None else ours.get("catalog")
+    if catalog is None or given is None or not catalog.origin.overlay or given.origin.overlay:
+        return tree
+    return Node({**tree.value, "experiment": experiment.without("data_config")}, tree.origin)
 
 
 def _shipped(path: Path) -> Path:

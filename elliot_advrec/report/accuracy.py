@@ -31,23 +31,28 @@ def accuracy_table(pool: Pool) -> Table | None:
         *(Column(attack_at(*attack), "Accuracy under attack (%)") for attack in attacks),
         *(Column(head, "Loss") for head in _LOSSES.values()),
     ]
-    rows = []
+    rows, fewer = [], set[int]()
     for defense in undefended_first(pool.distinct("defense", metric=metrics)):
         clean = {m: pool.one(metric=m, defense=defense, attack=None) for m in [*_SHARES, *_LOSSES]}
         accuracy = clean["accuracy"]
         images = Entry(count(accuracy.n)) if accuracy is not None and accuracy.n is not None else EMPTY
         attacked = [
-            percent(pool.one(metric=ADVERSARIAL, defense=defense, attack=a, steps=s, eps=eps, norm=norm))
+            pool.one(metric=ADVERSARIAL, defense=defense, attack=a, steps=s, eps=eps, norm=norm)
             for a, s, eps, norm in attacks
         ]
+        fewer |= {
+            c.n for c in attacked if c is not None and c.n is not None and accuracy and c.n != accuracy.n
+        }
         rows.append(
             (
                 Entry(name_of(defense) if defense is not None else DASH),
                 images,
                 *(percent(clean[metric]) for metric in _SHARES),
-                *attacked,
+                *(percent(cell) for cell in attacked),
                 *(mean(clean[metric]) for metric in _LOSSES),
             )
         )
     note = "The adversary of the last accuracy columns raises the classification loss; 95 % intervals below."
+    if fewer:
+        note += f" Of the images {' or '.join(count(n) for n in sorted(fewer))} were attacked."
     return table("Category accuracy", columns, [Block("", tuple(rows))], (note if attacks else "",))

@@ -123,6 +123,7 @@ def test_accuracy_under_attack_is_of_some_pictures_of_a_large_catalog(
     assert counts["adversarial_accuracy"] == 5 < counts["accuracy"]
     (made,) = (stage for stage in results["stages"] if stage["kind"] == "accuracy")
     assert made["gradient_evaluations"] == 5 * 8
+    assert "Of the images 5 were attacked." in (tmp_path / "out" / "report.html").read_text("utf-8")
     rows = np.arange(10, 90)
     some = learning._some(rows, 1)
     assert len(set(some)) == 5

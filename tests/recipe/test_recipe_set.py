@@ -133,6 +133,29 @@ def test_an_overlays_catalog_takes_the_place_of_another(
         load(write((whole, f"{own}\n")), ["catalog.metadata=there"], overlay=overlay)
 
 
+def test_an_overlays_catalog_comes_without_a_persons_interactions(write: Write, tmp_path: Path) -> None:
+    given = "  top_k: 10\n  data_config: {strategy: dataset, dataset_path: mine.tsv}\n"
+    path = write(
+        ("  top_k: 10\n", given), ("source: synthetic\n      items: 40", "preset: synthetic\n      items: 40")
+    )
+    (tmp_path / "mine.tsv").write_text("u\ti\t1\n")
+    assert load(path).experiment.data_config is not None
+    assert load(path, overlay="tiny").experiment.data_config is not None  # it is the same catalog
+    own = write(("  top_k: 10\n", given))
+    assert load(own, overlay="small").experiment.data_config is not None
+    assert load(own, overlay="tiny").experiment.data_config is None
+    overlays = tmp_path / "configs" / "overlays"
+    overlays.mkdir(parents=True)
+    (overlays / "mine.yml").write_text(
+        "experiment: {adversarial: {catalog: {source: synthetic, items: 300}}}\n"
+    )
+    assert (
+        load(own, overlay="mine").adversarial.catalog.config.users == 10
+    )  # it changes one number of the same
+    other = write(("source: synthetic\n      items: 40\n      users: 10", "preset: synthetic"))
+    assert load(other, overlay="mine").adversarial.catalog.config.items == 300
+
+
 def test_an_overlay_over_the_same_catalog_leaves_its_other_settings(write: Write) -> None:
     path = write(("source: synthetic\n      items: 40", "preset: synthetic\n      cold: 0.25"))
     catalog = load(path, overlay="tiny").adversarial.catalog

@@ -120,9 +120,11 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
 def _own_sigterm() -> Iterator[None]:
     """Within the block Ray takes over SIGTERM; after it the signal is this process's own again."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if before is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def cores() -> int:

@@ -53,7 +53,8 @@ class Network(nn.Module, ABC):
     def clear(self, triples: Triples) -> None:
         """Set the gradients of this batch, which has been learned from, to zero again.
 
-        Overridden where it is known which rows of large tables the batch has written to.
+        Overridden where it is known which rows of large tables the batch has written to; what adds parameters
+        to such a network clears theirs too.
         """
         for parameter in self.learnable():
             grad(parameter).zero_()
