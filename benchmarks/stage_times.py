@@ -63,15 +63,21 @@ def compared(before: Rows, after: Rows) -> str:
     old, new = ({_name(row): [row[key] for key in VALUES] for row in rows} for rows in (before, after))
     if old.keys() != new.keys():
         return f"{len(old.keys() ^ new.keys())} rows are in one of the two alone."
-    apart = {name: (value[0], new[name][0]) for name, value in old.items() if new[name] != value}
+    apart = {name: (value, new[name]) for name, value in old.items() if new[name] != value}
     if not apart:
         return f"{len(old)} rows, all the same."
     names = [json.loads(name) for name in apart]
     who = sorted({f"{name['attack']} on {name['defense']}" for name in names})
     shown = sorted({name["metric"] for name in names})
-    most = max(math.inf if None in pair else abs(pair[0] - pair[1]) for pair in apart.values())
+    most = max(_distance(a, b) for pair in apart.values() for a, b in zip(*pair, strict=True))
     others = f"the others ({', '.join(who)}; {', '.join(shown)}) by {most:.2g} at most"
     return f"{len(old)} rows, {len(old) - len(apart)} the same; {others}."
+
+
+def _distance(one: float | None, other: float | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    return abs(one - other)
 
 
 def _name(row: dict[str, Any]) -> str:
