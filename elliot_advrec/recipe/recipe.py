@@ -90,7 +90,7 @@ def load(
     tree = _read_resolved(path) if resolved else read(path)
     path = path.absolute()
     if overlay is not None:
-        tree = _with_its_own_users(merge(tree, _overlay(overlay, path.parent)))
+        tree = _with_its_own_users(tree, merge(tree, _overlay(overlay, path.parent)))
     for assignment in overrides:
         tree = override(tree, assignment, KEYS)
     tree = expand(tree)
@@ -101,16 +101,24 @@ def load(
     return _recipe(path, mapping(node), overlay)
 
 
-def _with_its_own_users(tree: Node) -> Node:
-    """Without the recipe's interactions where an overlay has put another catalog in: its items are others."""
-    experiment = tree.get("experiment")
-    if experiment is None:
+def _with_its_own_users(before: Node, tree: Node) -> Node:
+    """Without the recipe's interactions where an overlay has put another catalog in: its items are others.
+
+    Args:
+        before: the recipe.
+        tree: with the overlay over it.
+    """
+    own, catalog = (_below(node, "experiment", "adversarial", "catalog") for node in (before, tree))
+    given = _below(tree, "experiment", "data_config")
+    if own is None or catalog is None or given is None or not catalog.origin.overlay or given.origin.overlay:
         return tree
-    ours, given = experiment.get("adversarial"), experiment.get("data_config")
-    catalog = None if ours is None else ours.get("catalog")
-    if catalog is None or given is None or not catalog.origin.overlay or given.origin.overlay:
-        return tree
-    return Node({**tree.value, "experiment": experiment.without("data_config")}, tree.origin)
+    return Node({**tree.value, "experiment": tree.value["experiment"].without("data_config")}, tree.origin)
+
+
+def _below(node: Node | None, *keys: str) -> Node | None:
+    for key in keys:
+        node = None if node is None else node.get(key)
+    return node
 
 
 def _shipped(path: Path) -> Path:
